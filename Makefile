@@ -1,0 +1,71 @@
+# Every task of the project. `make` alone lists them.
+# Needs git, make, Python 3.11 or newer with pip; everything else goes into .venv and .venvs.
+
+# The first interpreter here that is new enough; or say it yourself: make PYTHON=/path/to/python3.12 demo
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; exit; fi; \
+	done; echo python3)
+endif
+
+ARGS ?=
+V := .venv/bin/python
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test unit lint types layers docs bench interop format wheel clean
+
+help: ## list the tasks
+	@echo "make TASK, where TASK is one of:"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-11s %s\n' "$$name" "$$text"; done
+
+demo: .venv/.stamp ## generate, start and call the examples: hello (sync, asyncio), prices, upload, chat
+	@$(V) tools/demo.py $(ARGS)
+
+test: lint types layers docs .venv/.dev-stamp ## everything CI runs: checks, then tests on each Python found
+	@$(V) tools/run_tests.py $(ARGS)
+
+unit: .venv/.dev-stamp ## quick tests on one Python; ARGS="tests/http2 -k settings" chooses
+	@$(V) -m pytest -q $(ARGS)
+
+lint: .venv/.dev-stamp ## ruff: rules and formatting
+	@$(V) -m ruff check .
+	@$(V) -m ruff format --check .
+
+types: .venv/.dev-stamp ## mypy, strict
+	@$(V) -m mypy
+
+layers: .venv/.dev-stamp ## each layer imports only from those below it; no I/O below the front ends
+	@.venv/bin/lint-imports --no-logo
+
+docs: ## links in the Markdown files lead somewhere
+	@$(PYTHON) tools/check_links.py
+
+bench: .venv/.bench-stamp ## Clarion against its peers in one run: table and chart in bench/results
+	@$(V) bench/run.py $(ARGS)
+
+interop: .venv/.dev-stamp ## tests against real peers: grpcio, grpc-js and others where present
+	@$(V) -m pytest tests/peers $(ARGS)
+
+format: .venv/.dev-stamp ## let ruff fix and format the code
+	@$(V) -m ruff check --fix .
+	@$(V) -m ruff format .
+
+wheel: .venv/.stamp ## build the pure-Python wheel into dist
+	@$(V) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## remove environments, caches, generated code and builds
+	rm -rf .venv .venvs dist build .coverage .coverage.* htmlcov
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find examples \( -name '*_pb2.py' -o -name '*_pb2.pyi' -o -name '*_pb2_grpc.py' \) -delete
+
+.venv/.stamp: pyproject.toml tools/venvs.py
+	@$(PYTHON) tools/venvs.py .venv --extras protoc,uvloop,zstd --stamp $@
+
+.venv/.dev-stamp: .venv/.stamp
+	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers --stamp $@
+
+.venv/.bench-stamp: .venv/.stamp
+	@$(PYTHON) tools/venvs.py .venv --optional bench --stamp $@

@@ -1,0 +1,26 @@
+"""The scenarios, in the order they run; `--only` picks by the beginning of a name."""
+
+from __future__ import annotations
+
+from bench.scenarios import (
+    footprint,
+    memory,
+    payload,
+    streaming_client,
+    streaming_server,
+    unary_client,
+    unary_server,
+)
+from bench.scenarios.base import Scenario
+
+__all__ = ["SCENARIOS"]
+
+SCENARIOS: tuple[Scenario, ...] = (
+    unary_server.SCENARIO,
+    unary_client.SCENARIO,
+    streaming_server.SCENARIO,
+    streaming_client.SCENARIO,
+    payload.SCENARIO,
+    memory.SCENARIO,
+    footprint.SCENARIO,
+)

@@ -1,0 +1,491 @@
+"""The calls of an asyncio client (`grpc.aio.Call` and its four kinds).
+
+A call costs no task. Whoever awaits something of a call gets a future of its own, so that cancelling one
+waiter cancels no other's wait; a request iterator, which somebody has to run, is the one thing with a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import logging
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import Any, NoReturn
+
+from clarion.aio.errors import EOF, AioRpcError, UsageError
+from clarion.client_core import ChannelCore, ClientCall, Start
+from clarion.metadata import Metadata
+from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.outcome import Outcome
+from clarion.status import StatusCode
+
+__all__ = [
+    "AioCall",
+    "StreamStreamCall",
+    "StreamUnaryCall",
+    "UnaryStreamCall",
+    "UnaryUnaryCall",
+]
+
+_LOG = logging.getLogger(__name__)
+_LOCALLY_CANCELLED = "Locally cancelled by application!"
+
+Serializer = Callable[[Any], bytes]
+Deserializer = Callable[[bytes], Any]
+
+
+class AioCall(ClientCall):
+    """What all four kinds share."""
+
+    __slots__ = (
+        "_callbacks",
+        "_deserialize",
+        "_initial_waiters",
+        "_iterated",
+        "_loop",
+        "_message_waiter",
+        "_serialize",
+        "_style",
+        "_task",
+        "_timer",
+        "_waiters",
+        "_write_waiter",
+    )
+
+    RESPONSE_STREAMING = False
+
+    def __init__(
+        self,
+        core: ChannelCore,
+        loop: asyncio.AbstractEventLoop,
+        start: Start,
+        serialize: Serializer,
+        deserialize: Deserializer,
+    ) -> None:
+        ClientCall.__init__(self, core, start, response_streaming=self.RESPONSE_STREAMING)
+        self._loop = loop
+        self._serialize = serialize
+        self._deserialize = deserialize
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._initial_waiters: list[asyncio.Future[None]] | None = None
+        self._message_waiter: asyncio.Future[None] | None = None
+        self._write_waiter: asyncio.Future[None] | None = None
+        self._callbacks: list[Callable[[Any], Any]] | None = None
+        self._style: str | None = None
+        self._iterated = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer = (
+            None
+            if start.deadline is None
+            else loop.call_at(start.deadline, self.deadline_passed)
+        )
+
+    # What the call says
+
+    def head_received(self) -> None:
+        waiters, self._initial_waiters = self._initial_waiters, None
+        _wake_all(waiters)
+
+    def response_received(self) -> None:
+        _wake(self._message_waiter)
+
+    def writable(self) -> None:
+        _wake(self._write_waiter)
+
+    def opened(self) -> None:
+        _wake(self._write_waiter)
+
+    def finished(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        waiters, self._waiters = self._waiters, None
+        _wake_all(waiters)
+        if self._initial_waiters is not None:
+            self.head_received()
+        _wake(self._message_waiter)
+        _wake(self._write_waiter)
+        callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            self._loop.call_soon(callback, self)
+
+    # grpc.aio.RpcContext
+
+    def cancelled(self) -> bool:
+        """Whether the call ended by `cancel` or its like."""
+        return self.outcome is not None and self.outcome.code is StatusCode.CANCELLED
+
+    def done(self) -> bool:
+        """Whether the call is over."""
+        return self.outcome is not None
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline, at least 0; None if there is none."""
+        deadline = self.start.deadline
+        return None if deadline is None else max(deadline - self._loop.time(), 0.0)
+
+    def cancel(self) -> bool:
+        """Cancel the call.
+
+        Returns:
+            Whether it was still going on.
+        """
+        if self.outcome is not None:
+            return False
+        self.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+        return True
+
+    def add_done_callback(self, callback: Callable[[Any], Any]) -> None:
+        """Call `callback(call)` when the call is over."""
+        if self.outcome is not None:
+            self._loop.call_soon(callback, self)
+            return
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append(callback)
+
+    # grpc.aio.Call
+
+    async def initial_metadata(self) -> Metadata:
+        """The metadata before the response; empty if there was none. Waits until that is known."""
+        if self.head_metadata is None and self.outcome is None:
+            waiter = self._loop.create_future()
+            if self._initial_waiters is None:
+                self._initial_waiters = []
+            self._initial_waiters.append(waiter)
+            await waiter
+        return Metadata.from_tuple(self.head_metadata)
+
+    async def trailing_metadata(self) -> Metadata:
+        """The metadata after the response. Waits for the end of the call."""
+        return Metadata.from_tuple((await self._wait_done()).trailing_metadata)
+
+    async def code(self) -> StatusCode:
+        """The status. Waits for the end of the call."""
+        return (await self._wait_done()).code
+
+    async def details(self) -> str:
+        """The status message. Waits for the end of the call."""
+        return (await self._wait_done()).details
+
+    async def debug_error_string(self) -> str:
+        """What happened, in more detail than `details`. Waits for the end of the call."""
+        outcome = await self._wait_done()
+        return outcome.debug or outcome.details
+
+    async def wait_for_connection(self) -> None:
+        """Wait until the call is on a connection.
+
+        Raises:
+            AioRpcError: it ended before.
+        """
+        while self.attempt is None and self.outcome is None:
+            self._write_waiter = self._loop.create_future()
+            await self._write_waiter
+        if self.outcome is not None and self.outcome.code is not StatusCode.OK:
+            self._raise(self.outcome)
+
+    async def _wait_done(self) -> Outcome:
+        if self.outcome is None:
+            await self._new_waiter()
+        assert self.outcome is not None
+        return self.outcome
+
+    def _new_waiter(self) -> asyncio.Future[None]:
+        waiter = self._loop.create_future()
+        if self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
+        return waiter
+
+    def _raise(self, outcome: Outcome) -> NoReturn:
+        if outcome.details == _LOCALLY_CANCELLED:
+            raise asyncio.CancelledError(_LOCALLY_CANCELLED)
+        raise AioRpcError(
+            outcome.code,
+            self.head_metadata,
+            outcome.trailing_metadata,
+            outcome.details,
+            outcome.debug or outcome.details,
+        )
+
+    def _unpack(self, message: bytes) -> Any:
+        """A response message out of what came; if it is damaged, the call ends with that."""
+        attempt = self.attempt
+        assert attempt is not None
+        try:
+            if type(message) is not bytes:
+                message = attempt.unpack(message)
+            return self._deserialize(message)
+        except UnpackFailed as error:
+            failed = Outcome(error.code, str(error))
+        except Exception as error:
+            _LOG.exception("the response deserializer raised")
+            failed = Outcome(
+                StatusCode.INTERNAL, f"Exception deserializing response: {error}"
+            )
+        self.end(failed)
+        self.outcome = failed
+        self._raise(failed)
+
+    def _pack(self, request: Any) -> tuple[bytes, bytes]:
+        payload = self._serialize(request)
+        limit = self.core.options.max_send
+        if 0 <= limit < len(payload):
+            raise _TooLarge(f"CLIENT: Sent message larger than max ({len(payload)} vs. {limit})")
+        return self.pack(payload)
+
+    def _begin(self, request: Any) -> None:
+        """Start a call with one request."""
+        try:
+            message = self._pack(request)
+        except _TooLarge as error:
+            self.end(Outcome(StatusCode.RESOURCE_EXHAUSTED, str(error)))
+        except Exception as error:
+            _LOG.exception("the request serializer raised")
+            self.end(
+                Outcome(StatusCode.INTERNAL, f"Exception serializing request: {error}")
+            )
+        else:
+            if self._timer is not None and self.time_remaining() == 0:
+                self.deadline_passed()
+            else:
+                self.begin(message)
+
+    def __del__(self) -> None:
+        if getattr(self, "outcome", self) is None and not self._loop.is_closed():
+            # Nobody can await this call any more; do not leave the server working for it.
+            self._loop.call_soon_threadsafe(self._abandon, self.attempt)
+
+    @staticmethod
+    def _abandon(attempt: Any) -> None:
+        if attempt is not None and attempt.outcome is None:
+            attempt.end(Outcome(StatusCode.CANCELLED, "the call was dropped"))
+            attempt.link.flush_soon()
+
+    def __repr__(self) -> str:
+        outcome = self.outcome
+        state = "in progress" if outcome is None else f"{outcome.code.name}, {outcome.details!r}"
+        path = dict(self.start.fields).get(b":path", b"").decode("latin-1")
+        return f"<{type(self).__name__} of {path}: {state}>"
+
+
+class _TooLarge(Exception):
+    """A request is above the limit on sent messages."""
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+def _wake_all(waiters: list[asyncio.Future[None]] | None) -> None:
+    for waiter in waiters or ():
+        _wake(waiter)
+
+
+class _UnaryResponse(AioCall):
+    """A call with one response, which awaiting the call gives."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if self.outcome is None:
+            try:
+                yield from self._new_waiter()
+            except asyncio.CancelledError:
+                if self.outcome is None:
+                    self.cancel()
+                raise
+        outcome = self.outcome
+        assert outcome is not None
+        if outcome.code is not StatusCode.OK:
+            self._raise(outcome)
+        message = self.response
+        assert message is not None
+        return self._unpack(message)
+
+
+class _StreamResponse(AioCall):
+    """A call with a stream of responses: iterate over it, or `read`."""
+
+    __slots__ = ()
+
+    RESPONSE_STREAMING = True
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._use("iterator")
+        return self
+
+    async def __anext__(self) -> Any:
+        response = await self._next()
+        if response is EOF:
+            raise StopAsyncIteration
+        return response
+
+    async def read(self) -> Any:
+        """Receive the next response.
+
+        Returns:
+            The message, or `EOF` after the last one of a call that ended with OK.
+
+        Raises:
+            AioRpcError: the call ended with another status.
+            UsageError: the call is iterated over already.
+        """
+        self._use("read")
+        return await self._next()
+
+    def _use(self, style: str) -> None:
+        if self._style not in (None, style):
+            raise UsageError("a call is read either by `async for` or by read(), not by both")
+        self._style = style
+
+    async def _next(self) -> Any:
+        while True:
+            attempt = self.attempt
+            if attempt is not None and attempt.inbox:
+                message = attempt.take_message()
+                if attempt.connection.outbox:
+                    attempt.link.flush_soon()
+                return self._unpack(message)
+            outcome = self.outcome
+            if outcome is not None:
+                if outcome.code is not StatusCode.OK:
+                    self._raise(outcome)
+                return EOF
+            self._message_waiter = self._loop.create_future()
+            try:
+                await self._message_waiter
+            except asyncio.CancelledError:
+                if self.outcome is None:
+                    self.cancel()
+                raise
+            finally:
+                self._message_waiter = None
+
+    def cancel(self) -> bool:
+        attempt = self.attempt
+        if attempt is not None and self.outcome is None:
+            attempt.inbox.clear()
+        return AioCall.cancel(self)
+
+
+class _StreamRequest(AioCall):
+    """A call with a stream of requests: an iterator given at the start, or `write` and `done_writing`."""
+
+    __slots__ = ()
+
+    def _begin_stream(self, requests: Any) -> None:
+        self._iterated = requests is not None
+        if self._timer is not None and self.time_remaining() == 0:
+            self.deadline_passed()
+            return
+        self.begin(None)
+        if requests is not None and self.outcome is None:
+            self._task = self._loop.create_task(self._consume(requests))
+
+    async def _consume(self, requests: Any) -> None:
+        try:
+            if hasattr(requests, "__aiter__"):
+                async for request in requests:
+                    if self.outcome is not None:
+                        return
+                    await self._write(request)
+            else:
+                for request in requests:
+                    if self.outcome is not None:
+                        return
+                    await self._write(request)
+            self.half_close()
+        except asyncio.CancelledError:
+            raise
+        except AioRpcError:
+            # The call is over, and says why itself.
+            return
+        except Exception as error:
+            _LOG.exception("the request iterator raised")
+            self.end(
+                Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}")
+            )
+
+    async def write(self, request: Any) -> None:
+        """Send a request. Returns when flow control has taken it.
+
+        Raises:
+            UsageError: the call was given a request iterator, or `done_writing` was called.
+            AioRpcError: the call is over.
+        """
+        if self._iterated:
+            raise UsageError("write() on a call that was given a request iterator")
+        if self._half_closed:
+            raise UsageError("write() after done_writing()")
+        await self._write(request)
+
+    async def done_writing(self) -> None:
+        """No more requests follow.
+
+        Raises:
+            UsageError: the call was given a request iterator.
+        """
+        if self._iterated:
+            raise UsageError("done_writing() on a call that was given a request iterator")
+        if not self._half_closed:
+            self.half_close()
+
+    async def _write(self, request: Any) -> None:
+        try:
+            message = self._pack(request)
+        except _TooLarge as error:
+            self.end(Outcome(StatusCode.RESOURCE_EXHAUSTED, str(error)))
+            self._raise(await self._wait_done())
+        while self.attempt is None and self.outcome is None:
+            await self._wait_writable()
+        if self.outcome is not None:
+            self._raise(self.outcome)
+        self.send(message)
+        attempt = self.attempt
+        assert attempt is not None
+        while attempt.parked is not None and self.outcome is None:
+            await self._wait_writable()
+
+    async def _wait_writable(self) -> None:
+        self._write_waiter = self._loop.create_future()
+        try:
+            await self._write_waiter
+        except asyncio.CancelledError:
+            if self.outcome is None:
+                self.cancel()
+            raise
+
+    def finished(self) -> None:
+        AioCall.finished(self)
+        task = self._task
+        if task is not None and not task.done():
+            task.cancel()
+
+
+class UnaryUnaryCall(_UnaryResponse):
+    """One request, one response: `response = await call`."""
+
+    __slots__ = ()
+
+
+class UnaryStreamCall(_StreamResponse):
+    """One request, a stream of responses: `async for response in call`, or `await call.read()`."""
+
+    __slots__ = ()
+
+
+class StreamUnaryCall(_UnaryResponse, _StreamRequest):
+    """A stream of requests, one response."""
+
+    __slots__ = ()
+
+
+class StreamStreamCall(_StreamResponse, _StreamRequest):
+    """A stream of requests, a stream of responses."""
+
+    __slots__ = ()
+
+

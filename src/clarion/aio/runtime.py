@@ -1,0 +1,123 @@
+"""The client's `Runtime` on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from clarion.aio.link import Link
+from clarion.client_core import LinkOwner, Pending, Timer
+from clarion.http2 import Abort, Config, Connection
+from clarion.resolver.target import Address, HostPort, UnixAddress
+
+__all__ = ["AioRuntime", "ClientLink"]
+
+
+class ClientLink(Link):
+    """A connection that this side opened."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, config: Config, owner: LinkOwner
+    ) -> None:
+        super().__init__(loop)
+        self.connection = Connection(self, loop.time, config)
+        self.pending: deque[Pending] = deque()
+        self._owner = owner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.connection.start()
+        self.flush()
+
+    # ConnectionObserver
+
+    def ready(self) -> None:
+        self._owner.link_ready(self)
+
+    def streams_available(self) -> None:
+        while self.pending and self.connection.can_open:
+            self.pending.popleft().link_available(self)
+        if self.pending:
+            self.connection.want_stream()
+
+    def goaway_received(self, code: int, debug: bytes) -> None:
+        self._owner.link_draining(self, code, debug)
+
+    def ping_acknowledged(self, data: bytes) -> None: ...
+
+    def finished(self, reason: Abort) -> None:
+        self._owner.link_closed(self, reason)
+        self.flush_soon()
+
+
+class AioRuntime:
+    """Time, names and connections from an event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.now = loop.time
+        self.random = random.random
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        return self.loop.call_later(delay, callback)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        self.loop.call_soon(callback)
+
+    def resolve(
+        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
+    ) -> None:
+        self._spawn(self._resolve(name, done))
+
+    def connect(
+        self,
+        address: Address,
+        config: Config,
+        owner: LinkOwner,
+        done: Callable[[ClientLink | None, str], None],
+    ) -> None:
+        self._spawn(self._connect(address, config, owner, done))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resolve(
+        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
+    ) -> None:
+        try:
+            infos = await self.loop.getaddrinfo(name.host, name.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            done(None, error.strerror or str(error))
+            return
+        done([HostPort(str(info[4][0]), int(info[4][1])) for info in infos], "")
+
+    async def _connect(
+        self,
+        address: Address,
+        config: Config,
+        owner: LinkOwner,
+        done: Callable[[ClientLink | None, str], None],
+    ) -> None:
+        link = ClientLink(self.loop, config, owner)
+        try:
+            if isinstance(address, UnixAddress):
+                path = "\0" + address.path if address.abstract else address.path
+                await self.loop.create_unix_connection(lambda: link, path)
+            else:
+                await self.loop.create_connection(lambda: link, address.host, address.port)
+        except OSError as error:
+            done(None, error.strerror or str(error))
+            return
+        done(link, "")
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        for task in list(self._tasks):
+            task.cancel()

@@ -1,0 +1,348 @@
+"""Runs the handler of a call on the event loop: at most one task per call, and none left behind.
+
+Where the interpreter can start a task eagerly (3.12) a handler that never waits is finished before the
+received bytes are, without a turn of the loop; its deadline then needs no timer either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any
+
+from clarion.aio.errors import EOF, AbortError
+from clarion.aio.link import Link
+from clarion.aio.migration import run_plain
+from clarion.aio.server_context import ServicerContext
+from clarion.http2 import Connection
+from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.metadata import encode_metadata
+from clarion.server_core.call import ServerCall
+from clarion.server_core.methods import Method
+from clarion.status import StatusCode
+
+if TYPE_CHECKING:
+    from clarion.aio.aio_server import Server
+
+__all__ = ["AioServerCall"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class _RequestIterator:
+    """The stream of requests, as a handler iterates over it."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: AioServerCall) -> None:
+        self._call = call
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        request = await self._call.next_request()
+        if request is EOF:
+            raise StopAsyncIteration
+        return request
+
+
+class _Refused(Exception):
+    """The call ends with this status, which no handler chose."""
+
+    def __init__(self, code: StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+
+
+class AioServerCall(ServerCall):
+    """One call.
+
+    Attributes:
+        server: the server the call came to.
+        link: the transport.
+        task: the task the handler runs in.
+        finished: the handler is done and the call's callbacks were called.
+    """
+
+    __slots__ = ("_context", "_request_waiter", "_timer", "_write_waiter", "finished", "link", "server", "task")
+
+    def __init__(self, server: Server, link: Link, connection: Connection, stream_id: int) -> None:
+        ServerCall.__init__(self, server.core, connection, stream_id)
+        self.server = server
+        self.link = link
+        self.task: asyncio.Task[None] | None = None
+        self.finished = False
+        self._context: ServicerContext | None = None
+        self._request_waiter: asyncio.Future[None] | None = None
+        self._write_waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # What the call says
+
+    def run(self) -> None:
+        method = self.method
+        assert method is not None
+        loop = self.link.loop
+        coroutine = self._serve(method)
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(coroutine, loop=loop, eager_start=True)
+            if task.done():
+                return
+        else:
+            task = loop.create_task(coroutine)
+        self.task = task
+        self.server.track(task)
+        if self.deadline is not None and not self.over:
+            self._timer = loop.call_at(self.deadline, self.deadline_passed)
+
+    def inbox_changed(self) -> None:
+        if self._request_waiter is not None:
+            self._wake(self._request_waiter)
+
+    def writable(self) -> None:
+        if self._write_waiter is not None:
+            self._wake(self._write_waiter)
+
+    def interrupted(self) -> None:
+        self.link.flush_soon()
+        if self.task is not None and not self.finished:
+            self.task.cancel()
+
+    def handler_failed_lookup(self, error: Exception) -> None:
+        _LOG.error("a generic handler raised while looking up a method", exc_info=error)
+
+    @staticmethod
+    def _wake(waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def was_cancelled(self) -> bool:
+        """Whether something other than the handler ended the call."""
+        return self.over and not self.finished and (self.abort is not None or self.task is not None)
+
+    # Running the handler
+
+    async def _serve(self, method: Method) -> None:
+        context = ServicerContext(self)
+        self._context = context
+        try:
+            if method.request_streaming:
+                argument: Any = _RequestIterator(self)
+            else:
+                argument = self._request(method)
+            if not method.response_streaming:
+                style = method.style
+                if style is None:
+                    style = method.style = _style(method.behavior)
+                if style is _CALL:
+                    response = await method.behavior(argument, context)
+                else:
+                    response = await run_plain(self, method, argument, context)
+                self._answer(method, context, response)
+            else:
+                await self._stream(method, argument, context)
+                if not self.over:
+                    self._finish_stream(context)
+        except asyncio.CancelledError:
+            if not self.over:
+                self.finish(StatusCode.CANCELLED, "the server cancelled the call")
+            raise
+        except AbortError:
+            self._finish_aborted(context)
+        except (_Refused, UnpackFailed) as refused:
+            self.finish(refused.code, str(refused))
+        except Exception as error:
+            self._finish_failed(method, context, error)
+        finally:
+            self.finished = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self.link.flush_soon()
+            if context._callbacks is not None:
+                self._run_callbacks(context)
+
+    async def _stream(self, method: Method, argument: Any, context: ServicerContext) -> None:
+        style = method.style
+        if style is None:
+            style = method.style = _style(method.behavior)
+        if style is _GENERATE:
+            async for response in method.behavior(argument, context):
+                self._send(method, response)
+                if self.parked is not None:
+                    await self._sent()
+        elif style is _CALL:
+            result = await method.behavior(argument, context)
+            if result is not None and hasattr(result, "__aiter__"):
+                async for response in result:
+                    await self.write(response)
+        else:
+            await run_plain(self, method, argument, context)
+
+    def _request(self, method: Method) -> Any:
+        message = self.request
+        assert message is not None
+        self.request = None
+        if type(message) is not bytes:
+            message = self.unpack(message)
+        return self._deserialize(method, message)
+
+    @staticmethod
+    def _deserialize(method: Method, message: bytes) -> Any:
+        try:
+            return method.deserialize(message)
+        except Exception as error:
+            _LOG.exception("the request deserializer of %s raised", method.path)
+            raise _Refused(
+                StatusCode.INTERNAL, f"Exception deserializing request: {error}"
+            ) from None
+
+    def _serialize(self, method: Method, response: Any) -> bytes:
+        try:
+            payload = method.serialize(response)
+            size = len(payload)
+        except Exception as error:
+            _LOG.exception("the response serializer of %s raised", method.path)
+            raise _Refused(
+                StatusCode.INTERNAL, f"Failed to serialize response: {error}"
+            ) from None
+        limit = self.core.options.max_send
+        if 0 <= limit < size:
+            raise _Refused(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"SERVER: Sent message larger than max ({size} vs. {limit})",
+            )
+        return payload
+
+    def _answer(self, method: Method, context: ServicerContext, response: Any) -> None:
+        """End a call that has one response."""
+        if self.over:
+            return
+        if response is None and context._code not in (None, StatusCode.OK):
+            self._finish_stream(context)
+            return
+        payload = self._serialize(method, response)
+        if (
+            context._code is None
+            and context._trailing is None
+            and not self.headers_sent
+            and self.encoder is None
+        ):
+            self.finish_ok(payload)
+            return
+        if not self.headers_sent:
+            self.send_initial_metadata(())
+        self.send_response(payload, compress=context._compress_next)
+        self._finish_stream(context)
+
+    def _finish_stream(self, context: ServicerContext) -> None:
+        if not self.headers_sent and context._code in (None, StatusCode.OK):
+            self.send_initial_metadata(())
+        self.finish(
+            context._code or StatusCode.OK, context._details, encode_metadata(context._trailing)
+        )
+
+    def _finish_aborted(self, context: ServicerContext) -> None:
+        self.finish(
+            context._code or StatusCode.UNKNOWN,
+            context._details,
+            encode_metadata(context._trailing),
+        )
+
+    def _finish_failed(self, method: Method, context: ServicerContext, error: Exception) -> None:
+        if context._aborted:
+            self._finish_aborted(context)
+            return
+        _LOG.error("the handler of %s raised", method.path, exc_info=error)
+        code = context._code
+        if code in (None, StatusCode.OK):
+            code = StatusCode.UNKNOWN
+        assert code is not None
+        details = context._details or f"Unexpected {type(error)}: {error}"
+        self.finish(code, details, encode_metadata(context._trailing))
+
+    def _run_callbacks(self, context: ServicerContext) -> None:
+        for callback in context._callbacks or ():
+            try:
+                callback(context)
+            except Exception:
+                _LOG.exception("a done callback raised")
+
+    # What the handler does
+
+    async def next_request(self) -> Any:
+        """The next request, or EOF."""
+        method = self.method
+        assert method is not None
+        while not self.inbox:
+            if self.requests_done or self.over:
+                if self.over and self.abort is not None:
+                    raise asyncio.CancelledError("the call was cut off")
+                return EOF
+            self._request_waiter = self.link.loop.create_future()
+            try:
+                await self._request_waiter
+            finally:
+                self._request_waiter = None
+        message = self.take_message()
+        if self.connection.outbox:
+            self.link.flush_soon()
+        if type(message) is not bytes:
+            message = self.unpack(message)
+        return self._deserialize(method, message)
+
+    async def write(self, response: Any) -> None:
+        """Send a response; return when flow control has taken it."""
+        assert self.method is not None
+        self._send(self.method, response)
+        if self.parked is not None:
+            await self._sent()
+
+    def _send(self, method: Method, response: Any) -> None:
+        if self.over:
+            raise asyncio.CancelledError("the call is over")
+        payload = self._serialize(method, response)
+        if not self.headers_sent:
+            self.send_initial_metadata(())
+        context = self._context
+        compress = True
+        if context is not None:
+            compress = context._compress_next
+            context._compress_next = True
+        self.send_response(payload, compress=compress)
+        self.link.flush_soon()
+
+    async def _sent(self) -> None:
+        while self.parked is not None and not self.over:
+            self._write_waiter = self.link.loop.create_future()
+            try:
+                await self._write_waiter
+            finally:
+                self._write_waiter = None
+
+    def executor(self) -> Executor | None:
+        """The pool for handlers that are plain functions."""
+        return self.server.migration_thread_pool
+
+
+_CALL = "call"
+_GENERATE = "generate"
+_PLAIN = "plain"
+
+
+def _style(behavior: Callable[..., Any]) -> str:
+    """How to run a handler: await it, iterate over it, or give it a thread."""
+    function: Any = behavior
+    while hasattr(function, "func"):
+        function = function.func
+    if not inspect.isroutine(function) and hasattr(type(function), "__call__"):
+        function = type(function).__call__
+    if inspect.isasyncgenfunction(function):
+        return _GENERATE
+    if inspect.iscoroutinefunction(function):
+        return _CALL
+    return _PLAIN

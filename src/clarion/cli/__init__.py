@@ -1,0 +1,46 @@
+"""The `clarion` command.
+
+Rule: a subcommand's module is imported only when that subcommand runs, so that `clarion --version`
+and shell completion stay quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from clarion._version import __version__
+
+__all__ = ["main"]
+
+_PROTOC_HELP = "generate message classes, stubs and servicers from .proto files"
+
+
+def main(arguments: Sequence[str] | None = None, *, prog: str = "clarion") -> int:
+    """Run the command line.
+
+    Args:
+        arguments: what follows the program's name; the process's own when None.
+        prog: the name that help and errors show.
+
+    Returns:
+        The exit code: 0 on success, 2 on a usage error, else the subcommand's own.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["protoc"]:
+        # Everything after it is protoc's, also --help and --version: argparse must not see it.
+        from clarion.cli.protoc import run
+
+        return run(given[1:], prog=f"{prog} protoc")
+
+    parser = argparse.ArgumentParser(prog=prog, description="gRPC for Python, in Python.")
+    parser.add_argument("--version", action="version", version=f"clarion {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands.add_parser("protoc", help=_PROTOC_HELP, add_help=False)
+    try:
+        parser.parse_args(given)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    parser.print_help()
+    return 0

@@ -1,0 +1,26 @@
+"""The client below its front ends: connecting, waiting for a connection, and a call on it.
+
+`ChannelCore` is a channel without sockets, threads or tasks; `ClientCall` is a call without them. What needs
+time, a name or a connection asks the `Runtime` that the front end provides. Later rooms beside these: retries
+and hedging (a call already keeps its attempt apart from itself), service config, load balancing.
+"""
+
+from __future__ import annotations
+
+from clarion.client_core.call import Attempt, ClientCall, Start
+from clarion.client_core.channel import ChannelCore, Pending
+from clarion.client_core.options import ChannelOptions
+from clarion.client_core.runtime import Link, LinkOwner, Runtime, Timer
+
+__all__ = [
+    "Attempt",
+    "ChannelCore",
+    "ChannelOptions",
+    "ClientCall",
+    "Link",
+    "LinkOwner",
+    "Pending",
+    "Runtime",
+    "Start",
+    "Timer",
+]

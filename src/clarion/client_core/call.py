@@ -1,0 +1,264 @@
+"""A call from the client's side, without threads or tasks.
+
+`ClientCall` is what the application holds; `Attempt` is one try of it on one stream. They are apart so that a
+call can outlive a try: a request that the server certainly did not act on (RFC 9113 §8.7: above GOAWAY's last
+stream, or refused) is tried once more without anybody noticing ("transparent retry", gRFC A6).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from clarion.client_core.channel import ChannelCore
+from clarion.client_core.runtime import Link
+from clarion.hpack import encode_literal
+from clarion.protocol.client_stream import ClientStream
+from clarion.protocol.compression import Compressor
+from clarion.protocol.framing import prefix
+from clarion.protocol.outcome import Metadata, Outcome
+from clarion.protocol.timeout import encode_timeout
+from clarion.status import StatusCode
+
+__all__ = ["Attempt", "ClientCall", "Start"]
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+_TIMEOUT_NAME = encode_literal(b"grpc-timeout", b"")[:-1]
+
+
+class Start(NamedTuple):
+    """What a call begins with.
+
+    Attributes:
+        fields: request headers, without the timeout.
+        deadline: when the call must be over, on the connection's clock, or None.
+        wait_for_ready: wait through failures to connect.
+        compressor: how requests are compressed; None for identity.
+    """
+
+    fields: Fields
+    deadline: float | None
+    wait_for_ready: bool
+    compressor: Compressor | None
+
+
+class Attempt(ClientStream):
+    """One try of a call."""
+
+    __slots__ = ("call", "link")
+
+    def __init__(self, call: ClientCall, link: Link) -> None:
+        options = call.core.options
+        ClientStream.__init__(self, link.connection, options.max_receive, options.max_metadata)
+        self.call = call
+        self.link = link
+
+    def initial_metadata_received(self, metadata: Metadata) -> None:
+        self.call.head_metadata = metadata
+        self.call.head_received()
+
+    def message_received(self, message: bytes) -> None:
+        call = self.call
+        if call.response_streaming:
+            self.inbox.append(message)
+            call.response_received()
+        elif call.response is None:
+            call.response = message
+        else:
+            self.end(
+                Outcome(
+                    StatusCode.UNIMPLEMENTED,
+                    "the server sent more than one response; the method has one",
+                )
+            )
+
+    def ended(self, outcome: Outcome) -> None:
+        self.call.attempt_ended(self, outcome)
+
+    def writable(self) -> None:
+        self.call.writable()
+
+
+class ClientCall:
+    """One call.
+
+    Args:
+        core: the channel.
+        start: what the call begins with.
+        response_streaming: whether the method has a stream of responses.
+
+    Attributes:
+        attempt: the try in progress, or the last one.
+        head_metadata: the metadata before the response, once it came.
+        response: the response of a method that has one, as it came.
+        outcome: how the call ended, once it did.
+    """
+
+    __slots__ = (
+        "_half_closed",
+        "_message",
+        "_retried",
+        "_sent_messages",
+        "attempt",
+        "core",
+        "head_metadata",
+        "outcome",
+        "response",
+        "response_streaming",
+        "start",
+        "wait_for_ready",
+    )
+
+    def __init__(self, core: ChannelCore, start: Start, *, response_streaming: bool) -> None:
+        self.core = core
+        self.start = start
+        self.wait_for_ready = start.wait_for_ready
+        self.response_streaming = response_streaming
+        self.attempt: Attempt | None = None
+        self.head_metadata: Metadata | None = None
+        self.response: bytes | None = None
+        self.outcome: Outcome | None = None
+        self._message: tuple[bytes, bytes] | None = None
+        self._half_closed = False
+        self._sent_messages = False
+        self._retried = False
+
+    # What the front end hears
+
+    def opened(self) -> None:
+        """The call is on a stream; requests can be sent."""
+
+    def head_received(self) -> None:
+        """`head_metadata` is there."""
+        raise NotImplementedError
+
+    def response_received(self) -> None:
+        """A response was added to the attempt's inbox."""
+        raise NotImplementedError
+
+    def writable(self) -> None:
+        """Flow control has taken what was sent."""
+        raise NotImplementedError
+
+    def finished(self) -> None:
+        """`outcome` is there."""
+        raise NotImplementedError
+
+    def detached(self, attempt: Attempt) -> None:
+        """`attempt` came to nothing; there will be another."""
+
+    # What the front end does
+
+    def pack(self, payload: bytes) -> tuple[bytes, bytes]:
+        """A request as it goes on the wire: the prefix, and the payload, compressed if so agreed."""
+        compressor = self.start.compressor
+        if compressor is None:
+            return len(payload).to_bytes(5, "big"), payload
+        payload = compressor.compress(payload)
+        return prefix(len(payload), True), payload
+
+    def begin(self, message: tuple[bytes, bytes] | None) -> None:
+        """Start the call; with its one request, if the method has one."""
+        self._message = message
+        self._half_closed = message is not None
+        link = self.core.link
+        if link is None:
+            self.core.wait(self)
+        else:
+            self.link_available(link)
+
+    def send(self, message: tuple[bytes, bytes]) -> None:
+        """Send a request of a stream of requests. The call must be open; see `opened`."""
+        attempt = self.attempt
+        if attempt is None or self.outcome is not None:
+            return
+        self._sent_messages = True
+        attempt.connection.send_message(attempt, *message)
+        attempt.link.flush_soon()
+
+    def half_close(self) -> None:
+        """No more requests follow."""
+        self._half_closed = True
+        attempt = self.attempt
+        if attempt is not None and self.outcome is None and not attempt.local_closed:
+            attempt.connection.send_end(attempt)
+            attempt.link.flush_soon()
+
+    def end(self, outcome: Outcome) -> None:
+        """End the call from this side: cancelled, or out of time."""
+        if self.outcome is not None:
+            return
+        attempt = self.attempt
+        if attempt is None:
+            self.core.forget(self)
+            self._finish(outcome)
+            return
+        self._retried = True
+        attempt.end(outcome)
+        attempt.link.flush_soon()
+
+    def deadline_passed(self) -> None:
+        """The call's time is up."""
+        where = "" if self.attempt is not None else " while waiting for a connection"
+        self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded" + where))
+
+    # Pending
+
+    def link_available(self, link: Link) -> None:
+        """Open a stream on `link`, or wait there until one is free."""
+        if self.outcome is not None:
+            return
+        connection = link.connection
+        if not connection.can_open:
+            if connection.closed or connection.draining:
+                # The channel has not heard of it yet.
+                self.core.wait_beyond(self, link)
+                return
+            link.pending.append(self)
+            connection.want_stream()
+            return
+        start = self.start
+        block = connection.encoder.encode(start.fields)
+        if start.deadline is not None:
+            timeout = encode_timeout(start.deadline - connection.now())
+            block += _TIMEOUT_NAME + bytes((len(timeout),)) + timeout
+        attempt = Attempt(self, link)
+        self.attempt = attempt
+        message = self._message
+        if message is not None:
+            connection.open_stream(attempt, block, *message, end_stream=True)
+        else:
+            connection.open_stream(attempt, block, end_stream=self._half_closed)
+            self.opened()
+        link.flush_soon()
+
+    def link_failed(self, outcome: Outcome) -> None:
+        """There will be no connection."""
+        if self.outcome is None:
+            self._finish(outcome)
+
+    # What the attempt says
+
+    def attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        """An attempt is over: so is the call, unless the server never looked at it."""
+        if self.outcome is not None or attempt is not self.attempt:
+            return
+        if outcome.unprocessed and not self._retried and not self._sent_messages:
+            self._retried = True
+            self.attempt = None
+            self.detached(attempt)
+            self.core.retry(self)
+            return
+        if (
+            outcome.code is StatusCode.OK
+            and self.response is None
+            and not self.response_streaming
+        ):
+            outcome = Outcome(
+                StatusCode.UNIMPLEMENTED, "the server sent no response; the method has one"
+            )
+        self._finish(outcome)
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.finished()

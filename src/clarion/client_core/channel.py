@@ -1,0 +1,300 @@
+"""A channel without I/O: its state, its connection, and the calls that wait for one.
+
+    IDLE ──(a call, or connect())──> CONNECTING ──(SETTINGS received)──> READY
+      ^                                 │  ^                               │
+      │                       (all failed) (backoff over)                  │
+      │                                 v  │                               │
+      │                          TRANSIENT_FAILURE                         │
+      └──────────────────(GOAWAY, or the connection is lost)───────────────┘
+
+One connection to the first address that answers (the pick_first policy). A call that does not wait for
+ready fails while the channel is in TRANSIENT_FAILURE, and its error names every address tried with what it
+answered.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from clarion.client_core.backoff import Backoff
+from clarion.client_core.options import ChannelOptions
+from clarion.client_core.runtime import Link, Runtime, Timer
+from clarion.connectivity import ChannelConnectivity
+from clarion.http2 import Abort, ErrorCode
+from clarion.protocol.outcome import Outcome
+from clarion.resolver.target import Address, HostPort, Target
+from clarion.status import StatusCode
+
+__all__ = ["ChannelCore", "Pending"]
+
+_IDLE = ChannelConnectivity.IDLE
+_CONNECTING = ChannelConnectivity.CONNECTING
+_READY = ChannelConnectivity.READY
+_TRANSIENT_FAILURE = ChannelConnectivity.TRANSIENT_FAILURE
+_SHUTDOWN = ChannelConnectivity.SHUTDOWN
+
+
+class Pending(Protocol):
+    """A call that waits for a connection, or for a free stream on one.
+
+    Attributes:
+        wait_for_ready: wait through failures to connect.
+    """
+
+    wait_for_ready: bool
+
+    def link_available(self, link: Link) -> None:
+        """Here is the connection; the call may find it full and wait on the link's `pending`."""
+
+    def link_failed(self, outcome: Outcome) -> None:
+        """There will be no connection."""
+
+
+class ChannelCore:
+    """One channel.
+
+    Args:
+        runtime: time, names and connections.
+        target: where to connect.
+        options: settings.
+
+    Attributes:
+        state: the connectivity state.
+        link: the connection for new calls, or None.
+        links: every connection there still is.
+    """
+
+    def __init__(self, runtime: Runtime, target: Target, options: ChannelOptions) -> None:
+        self.options = options
+        self.target = target
+        self.state = _IDLE
+        self.link: Link | None = None
+        self._runtime = runtime
+        self._waiting: deque[Pending] = deque()
+        self._watchers: list[Callable[[ChannelConnectivity], None]] = []
+        self.links: set[Link] = set()
+        self._idle_callback: Callable[[], None] | None = None
+        self._attempt = 0
+        self._attempt_link: Link | None = None
+        self._attempt_started = 0.0
+        self._attempt_timer: Timer | None = None
+        self._retry_timer: Timer | None = None
+        self._addresses: deque[Address] = deque()
+        self._failures: list[str] = []
+        self._last_failure = ""
+        self._backoff = Backoff(options.initial_backoff, options.max_backoff, runtime.random)
+
+    # What the front end asks
+
+    def connect(self) -> None:
+        """Leave IDLE."""
+        if self.state is _IDLE:
+            self._set_state(_CONNECTING)
+            self._start()
+
+    def wait(self, call: Pending) -> None:
+        """Give `call` a connection as soon as there is one."""
+        if self.link is not None:
+            call.link_available(self.link)
+        elif self.state is _SHUTDOWN:
+            call.link_failed(Outcome(StatusCode.CANCELLED, "Channel closed!"))
+        elif self.state is _TRANSIENT_FAILURE and not call.wait_for_ready:
+            call.link_failed(self._unavailable())
+        else:
+            self._waiting.append(call)
+            self.connect()
+
+    def retry(self, call: Pending) -> None:
+        """Give `call` a connection again, after what is running now."""
+        self._runtime.post(lambda: self.wait(call))
+
+    def wait_beyond(self, call: Pending, link: Link) -> None:
+        """Give `call` a connection that is not `link`, which takes no more calls."""
+
+        def move() -> None:
+            self.link_draining(link, ErrorCode.NO_ERROR, b"")
+            self.wait(call)
+
+        self._runtime.post(move)
+
+    def forget(self, call: Pending) -> None:
+        """`call` no longer waits."""
+        for queue in (self._waiting, *(link.pending for link in self.links)):
+            if call in queue:
+                queue.remove(call)
+
+    def watch(self, callback: Callable[[ChannelConnectivity], None]) -> None:
+        """Call `callback(state)` on every change of state."""
+        self._watchers.append(callback)
+
+    def unwatch(self, callback: Callable[[ChannelConnectivity], None]) -> None:
+        """Stop calling `callback`."""
+        if callback in self._watchers:
+            self._watchers.remove(callback)
+
+    def when_idle(self, callback: Callable[[], None]) -> bool:
+        """Call `callback()` once no call is in progress; return False if none is now."""
+        self._idle_callback = callback
+        for link in list(self.links):
+            link.drain()
+        return bool(self.links or self._waiting)
+
+    def close(self, outcome: Outcome | None = None) -> None:
+        """Close the connections; calls in progress and waiting ones end with `outcome`."""
+        if self.state is _SHUTDOWN:
+            return
+        outcome = outcome or Outcome(StatusCode.CANCELLED, "Channel closed!")
+        self._stop_attempt()
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+        self.link = None
+        self._set_state(_SHUTDOWN)
+        waiting, self._waiting = self._waiting, deque()
+        links, self.links = self.links, set()
+        for link in links:
+            waiting.extend(link.pending)
+            link.pending.clear()
+            link.close(outcome.details)
+        for call in waiting:
+            call.link_failed(outcome)
+
+    # Connecting
+
+    def _start(self) -> None:
+        self._failures = []
+        self._attempt_started = self._runtime.now()
+        if self.target.scheme == "dns":
+            name = self.target.addresses[0]
+            assert isinstance(name, HostPort)
+            self._attempt += 1
+            self._runtime.resolve(name, functools.partial(self._resolved, self._attempt))
+        else:
+            self._addresses = deque(self.target.addresses)
+            self._try_next()
+
+    def _resolved(self, attempt: int, addresses: list[Address] | None, why: str) -> None:
+        if attempt != self._attempt or self.state is _SHUTDOWN:
+            return
+        if not addresses:
+            self._failures.append(f"DNS lookup of {self.target.addresses[0]} failed: {why}")
+        self._addresses = deque(addresses or ())
+        self._try_next()
+
+    def _try_next(self) -> None:
+        self._stop_attempt()
+        if not self._addresses:
+            self._all_failed()
+            return
+        address = self._addresses.popleft()
+        self._attempt += 1
+        timeout = self.options.connect_timeout
+        self._attempt_timer = self._runtime.call_later(
+            timeout,
+            functools.partial(
+                self._attempt_failed, self._attempt, address, f"no answer within {timeout:g} s"
+            ),
+        )
+        self._runtime.connect(
+            address,
+            self.options.http2,
+            self,
+            functools.partial(self._connected, self._attempt, address),
+        )
+
+    def _connected(self, attempt: int, address: Address, link: Link | None, why: str) -> None:
+        if link is None:
+            self._attempt_failed(attempt, address, why)
+        elif attempt != self._attempt or self.state is _SHUTDOWN:
+            link.close("the attempt to connect was given up")
+        else:
+            self._attempt_link = link
+            self.links.add(link)
+
+    def _attempt_failed(self, attempt: int, address: Address, why: str) -> None:
+        if attempt == self._attempt and self.state is not _SHUTDOWN:
+            self._failures.append(f"{address}: {why}")
+            self._try_next()
+
+    def _stop_attempt(self) -> None:
+        self._attempt += 1
+        if self._attempt_timer is not None:
+            self._attempt_timer.cancel()
+            self._attempt_timer = None
+        link, self._attempt_link = self._attempt_link, None
+        if link is not None:
+            self.links.discard(link)
+            link.close("the attempt to connect was given up")
+
+    def _all_failed(self) -> None:
+        self._last_failure = "; ".join(self._failures)
+        self._set_state(_TRANSIENT_FAILURE)
+        elapsed = self._runtime.now() - self._attempt_started
+        self._retry_timer = self._runtime.call_later(
+            max(self._backoff.next() - elapsed, 0.0), self._retry
+        )
+        waiting = self._waiting
+        self._waiting = deque(call for call in waiting if call.wait_for_ready)
+        outcome = self._unavailable()
+        for call in waiting:
+            if not call.wait_for_ready:
+                call.link_failed(outcome)
+
+    def _retry(self) -> None:
+        self._retry_timer = None
+        if self.state is _TRANSIENT_FAILURE:
+            self._set_state(_CONNECTING)
+            self._start()
+
+    def _unavailable(self) -> Outcome:
+        return Outcome(
+            StatusCode.UNAVAILABLE,
+            f"failed to connect to all addresses; last error: {self._last_failure}",
+            debug=f"target {self.target.authority}: {self._last_failure}",
+            unprocessed=True,
+        )
+
+    # LinkOwner
+
+    def link_ready(self, link: Link) -> None:
+        """The connection is usable."""
+        if link is not self._attempt_link:
+            return
+        self._attempt_link = None
+        self._stop_attempt()
+        self._backoff.reset()
+        self.link = link
+        self._set_state(_READY)
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            call.link_available(link)
+
+    def link_draining(self, link: Link, code: int, debug: bytes) -> None:
+        """The peer takes no more streams on `link`."""
+        if link is self.link:
+            self.link = None
+            pending, link.pending = link.pending, deque()
+            self._waiting.extend(pending)
+            self._set_state(_IDLE)
+            if self._waiting:
+                self.connect()
+
+    def link_closed(self, link: Link, reason: Abort) -> None:
+        """The connection is over."""
+        self.links.discard(link)
+        if self._idle_callback is not None and not self.links:
+            self._idle_callback()
+        if link is self._attempt_link:
+            self._attempt_link = None
+            self._failures.append(f"connected, but {reason.describe()}")
+            self._try_next()
+        elif link is self.link:
+            self.link_draining(link, reason.code, b"")
+
+    def _set_state(self, state: ChannelConnectivity) -> None:
+        if state is not self.state:
+            self.state = state
+            for watcher in list(self._watchers):
+                watcher(state)

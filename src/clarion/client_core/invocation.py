@@ -1,0 +1,114 @@
+"""What every call of a method begins with, worked out once per method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clarion.client_core.call import Start
+from clarion.client_core.options import ChannelOptions
+from clarion.method import Compression
+from clarion.protocol.compression import Compressor, accept_encoding, get_compressor
+from clarion.protocol.metadata import encode_metadata
+from clarion.resolver.target import Target
+
+__all__ = ["Method"]
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+def _pass_through(value: Any) -> Any:
+    return value
+
+
+class Method:
+    """A method of a channel.
+
+    Args:
+        path: `/package.Service/Method`.
+        target: the channel's target, for `:authority`.
+        options: the channel's settings.
+        compression: the channel's compression of requests.
+        serialize, deserialize: None passes bytes through.
+    """
+
+    __slots__ = (
+        "_compression",
+        "_compressor",
+        "_fields",
+        "_plain",
+        "deserialize",
+        "path",
+        "serialize",
+    )
+
+    def __init__(
+        self,
+        path: str | bytes,
+        target: Target,
+        options: ChannelOptions,
+        compression: Compression | None,
+        serialize: Callable[[Any], bytes] | None,
+        deserialize: Callable[[bytes], Any] | None,
+    ) -> None:
+        self.path = path.decode() if isinstance(path, bytes) else path
+        self.serialize = serialize or _pass_through
+        self.deserialize = deserialize or _pass_through
+        authority = options.authority or target.authority
+        self._fields: Fields = (
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", self.path.encode("utf-8")),
+            (b":authority", authority.encode("utf-8")),
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+            (b"user-agent", options.user_agent),
+            (b"grpc-accept-encoding", accept_encoding()),
+        )
+        self._compression = compression
+        self._compressor = self._find(compression)
+        fields: Fields = self._fields
+        if self._compressor is not None:
+            fields += ((b"grpc-encoding", self._compressor.name.encode()),)
+        self._plain = Start(fields, None, False, self._compressor)
+
+    @staticmethod
+    def _find(compression: Compression | None) -> Compressor | None:
+        return get_compressor(Compression(compression).encoding) if compression else None
+
+    def start(
+        self,
+        now: float,
+        timeout: float | None,
+        metadata: Any,
+        wait_for_ready: bool | None,
+        compression: Compression | None,
+    ) -> Start:
+        """What a call with these arguments begins with.
+
+        Args:
+            now: the clock, for the deadline.
+            timeout: seconds, or None.
+            metadata: `(key, value)` pairs, or None.
+            wait_for_ready: wait through failures to connect.
+            compression: overrides the channel's.
+
+        Raises:
+            InvalidMetadata: metadata that cannot be sent.
+        """
+        plain = self._plain
+        deadline = None if timeout is None else now + timeout
+        if not metadata and not wait_for_ready and compression is None:
+            if deadline is None:
+                return plain
+            return Start(plain.fields, deadline, False, plain.compressor)
+        compressor = plain.compressor
+        fields: Fields = plain.fields
+        if compression is not None:
+            compressor = self._find(compression)
+            fields = self._fields
+            if compressor is not None:
+                fields += ((b"grpc-encoding", compressor.name.encode()),)
+        if metadata:
+            fields += encode_metadata(metadata)
+        return Start(fields, deadline, bool(wait_for_ready), compressor)

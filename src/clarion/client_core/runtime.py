@@ -1,0 +1,90 @@
+"""What the client's state machines ask of the front end that runs them.
+
+Everything the runtime calls back runs one after another, never two at a time; so nothing above a link
+needs a lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from clarion.http2 import Abort, Config, Connection
+from clarion.resolver.target import Address, HostPort
+
+if TYPE_CHECKING:
+    from clarion.client_core.channel import Pending
+
+__all__ = ["Link", "LinkOwner", "Runtime", "Timer"]
+
+
+class Timer(Protocol):
+    """Something that will happen."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+class Link(Protocol):
+    """A connected socket with an HTTP/2 connection on it.
+
+    Attributes:
+        connection: the HTTP/2 connection.
+        pending: calls that wait for a free stream on it.
+    """
+
+    connection: Connection
+    pending: deque[Pending]
+
+    def flush_soon(self) -> None:
+        """Write what is in the connection's outbox."""
+
+    def close(self, message: str) -> None:
+        """Close the connection; calls on it hear `message`."""
+
+    def drain(self) -> None:
+        """Close the connection when its calls are over."""
+
+
+class LinkOwner(Protocol):
+    """Who hears what becomes of a link."""
+
+    def link_ready(self, link: Link) -> None:
+        """The peer's SETTINGS arrived."""
+
+    def link_draining(self, link: Link, code: int, debug: bytes) -> None:
+        """The peer sent GOAWAY: open no more streams on it."""
+
+    def link_closed(self, link: Link, reason: Abort) -> None:
+        """The connection is over."""
+
+
+class Runtime(Protocol):
+    """Time, names and connections."""
+
+    def now(self) -> float:
+        """A monotonic clock in seconds."""
+
+    def random(self) -> float:
+        """A number from 0 up to 1, for jitter."""
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` after `delay` seconds."""
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Call `callback` soon, after what is running now."""
+
+    def resolve(
+        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
+    ) -> None:
+        """Look up a name; `done(addresses, "")` or `done(None, why not)`."""
+
+    def connect(
+        self,
+        address: Address,
+        config: Config,
+        owner: LinkOwner,
+        done: Callable[[Link | None, str], None],
+    ) -> None:
+        """Connect; `done(link, "")` or `done(None, why not)`. The link's preface is already on its way."""

@@ -1,0 +1,103 @@
+"""How .proto names turn into Python names: modules, their aliases, and message classes.
+
+The rules are protoc's and grpcio-tools': `a/b-c.proto` is the module `a.b_c_pb2`, known inside the
+generated file as `a_dot_b__c__pb2`. A name that Python keeps for itself cannot be written as an
+attribute or in an import statement; it is reached with `getattr` or `importlib`.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+
+__all__ = [
+    "MessageName",
+    "attribute",
+    "find_messages",
+    "import_lines",
+    "module_alias",
+    "module_name",
+    "needs_getattr",
+    "output_path",
+]
+
+
+def _stem(proto_file: str) -> str:
+    for suffix in (".protodevel", ".proto"):
+        if proto_file.endswith(suffix):
+            return proto_file.removesuffix(suffix)
+    return proto_file
+
+
+def module_name(proto_file: str) -> str:
+    """Return the dotted name of the module with the message classes of `proto_file`."""
+    return _stem(proto_file).replace("-", "_").replace("/", ".") + "_pb2"
+
+
+def module_alias(proto_file: str) -> str:
+    """Return the name that `module_name(proto_file)` goes by in generated code."""
+    return module_name(proto_file).replace("_", "__").replace(".", "_dot_")
+
+
+def output_path(proto_file: str) -> str:
+    """Return where the stubs of `proto_file` go, relative to the output directory."""
+    return _stem(proto_file).replace("-", "_") + "_pb2_grpc.py"
+
+
+def needs_getattr(name: str) -> bool:
+    """Tell whether `object.name` would not mean this name: a keyword, or one that classes mangle."""
+    return keyword.iskeyword(name) or (name.startswith("__") and not name.endswith("__"))
+
+
+def attribute(owner: str, name: str) -> str:
+    """Return the expression for the attribute `name` of `owner`."""
+    return f'getattr({owner}, "{name}")' if needs_getattr(name) else f"{owner}.{name}"
+
+
+def import_lines(proto_files: Iterable[str]) -> list[str]:
+    """Return the import statements for the messages of `proto_files`, in a fixed order."""
+    plain, dynamic = [], []
+    for name, alias in sorted({(module_name(file), module_alias(file)) for file in proto_files}):
+        package, _, module = name.rpartition(".")
+        if any(keyword.iskeyword(part) for part in name.split(".")):
+            dynamic.append(f'{alias} = importlib.import_module("{name}")')
+        elif package:
+            plain.append(f"from {package} import {module} as {alias}")
+        else:
+            plain.append(f"import {module} as {alias}")
+    return plain + dynamic
+
+
+@dataclass(frozen=True)
+class MessageName:
+    """Where the class of one message is found."""
+
+    proto_file: str
+    path: tuple[str, ...]
+
+    @property
+    def expression(self) -> str:
+        """The class, as generated code says it."""
+        text = module_alias(self.proto_file)
+        for name in self.path:
+            text = attribute(text, name)
+        return text
+
+
+def find_messages(files: Iterable[FileDescriptorProto]) -> dict[str, MessageName]:
+    """Return all messages of `files` by their full name with a leading dot, as methods name them."""
+    found: dict[str, MessageName] = {}
+
+    def add(file: str, prefix: str, outer: tuple[str, ...], message: DescriptorProto) -> None:
+        full_name, path = f"{prefix}.{message.name}", (*outer, message.name)
+        found[full_name] = MessageName(file, path)
+        for nested in message.nested_type:
+            add(file, full_name, path, nested)
+
+    for file in files:
+        for message in file.message_type:
+            add(file.name, f".{file.package}" if file.package else "", (), message)
+    return found

@@ -1,0 +1,139 @@
+"""Listening sockets from the addresses that servers are given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+
+from clarion.resolver.target import UnixAddress, parse_listen_address
+
+__all__ = ["Listener", "bind"]
+
+
+class Listener:
+    """The bound sockets of one address.
+
+    Attributes:
+        sockets: one per address family.
+        port: the bound port; 1 for a Unix socket.
+        is_unix: whether this is a Unix socket.
+    """
+
+    def __init__(self, sockets: list[socket.socket], port: int, path: str | None = None) -> None:
+        self.sockets = sockets
+        self.port = port
+        self.is_unix = port == 1 and bool(sockets) and sockets[0].family == socket.AF_UNIX
+        self._path = path
+
+    def close(self) -> None:
+        """Stop listening; remove a Unix socket's file."""
+        sockets, self.sockets = self.sockets, []
+        for sock in sockets:
+            sock.close()
+        if sockets and self._path is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+
+    def forget(self) -> None:
+        """Close what a forked child inherited; a Unix socket's file stays the parent's."""
+        self._path = None
+        self.close()
+
+
+def bind(address: str, *, reuse_port: bool = True, backlog: int = 1024) -> Listener:
+    """Bind and listen.
+
+    Args:
+        address: what `add_insecure_port` takes.
+        reuse_port: let other processes share the port.
+        backlog: connections the kernel keeps until they are accepted.
+
+    Raises:
+        RuntimeError: the address cannot be bound; says which and why.
+    """
+    try:
+        target = parse_listen_address(address)
+        if isinstance(target, UnixAddress):
+            return _bind_unix(target, backlog)
+        return _bind_tcp(target.host, target.port, reuse_port, backlog)
+    except (OSError, ValueError) as error:
+        raise RuntimeError(f"Failed to bind to address {address}; {error}") from error
+
+
+def _bind_unix(address: UnixAddress, backlog: int) -> Listener:
+    path = address.path
+    if not address.abstract:
+        with contextlib.suppress(OSError):
+            # What a dead server left behind is in the way.
+            if stat.S_ISSOCK(os.stat(path).st_mode) and not _is_served(path):
+                os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind("\0" + path if address.abstract else path)
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return Listener([sock], 1, None if address.abstract else path)
+
+
+def _is_served(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def _bind_tcp(host: str, port: int, reuse_port: bool, backlog: int) -> Listener:
+    if host in ("", "::", "0.0.0.0", "*"):
+        with contextlib.suppress(OSError):
+            if host != "0.0.0.0" and socket.has_dualstack_ipv6():
+                return _listener([_listen(socket.AF_INET6, "::", port, reuse_port, backlog, True)])
+        return _listener([_listen(socket.AF_INET, "0.0.0.0", port, reuse_port, backlog)])
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    for family, _, _, _, sockaddr in infos:
+        try:
+            # The families of one name share the port that the first one got.
+            sockets.append(
+                _listen(family, str(sockaddr[0]), _port(sockets) or port, reuse_port, backlog)
+            )
+        except OSError as error:
+            failure = error
+    if not sockets:
+        raise failure or OSError(f"{host!r} has no addresses")
+    return _listener(sockets)
+
+
+def _listener(sockets: list[socket.socket]) -> Listener:
+    return Listener(sockets, _port(sockets))
+
+
+def _port(sockets: list[socket.socket]) -> int:
+    return int(sockets[0].getsockname()[1]) if sockets else 0
+
+
+def _listen(
+    family: int, host: str, port: int, reuse_port: bool, backlog: int, dual: bool = False
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port and hasattr(socket, "SO_REUSEPORT"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
+        sock.bind((host, port))
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

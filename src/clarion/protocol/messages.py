@@ -1,0 +1,55 @@
+"""Messages between a stream and its call: a compressed one is kept packed until it is wanted.
+
+A bomb of many small compressed messages would otherwise unpack into far more memory than flow control
+accounts for.
+"""
+
+from __future__ import annotations
+
+from clarion.errors import RemoteError
+from clarion.protocol.compression import Compressor, DecompressedTooLarge
+from clarion.status import StatusCode
+
+__all__ = ["CompressedMessage", "UnpackFailed", "unpack"]
+
+
+class CompressedMessage(bytes):
+    """A message as it came, with the compressed flag set."""
+
+    __slots__ = ()
+
+
+class UnpackFailed(RemoteError):
+    """A compressed message could not be unpacked; `code` is the status it ends the call with."""
+
+    def __init__(self, code: StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def unpack(message: bytes, compressor: Compressor | None, max_size: int, role: str) -> bytes:
+    """Return the message itself.
+
+    Args:
+        message: as it came.
+        compressor: what the peer's `grpc-encoding` names; None for identity.
+        max_size: bytes the unpacked message may have; -1 for no limit.
+        role: `CLIENT` or `SERVER`, for the error text.
+
+    Raises:
+        UnpackFailed: compressed without an encoding, damaged (INTERNAL), or larger than `max_size`
+            (RESOURCE_EXHAUSTED).
+    """
+    if type(message) is not CompressedMessage:
+        return message
+    if compressor is None:
+        raise UnpackFailed(
+            StatusCode.INTERNAL,
+            "a message has the compressed flag set, but grpc-encoding names no compression",
+        )
+    try:
+        return compressor.decompress(bytes(message), max_size)
+    except DecompressedTooLarge as error:
+        raise UnpackFailed(StatusCode.RESOURCE_EXHAUSTED, f"{role}: {error}") from None
+    except RemoteError as error:
+        raise UnpackFailed(StatusCode.INTERNAL, str(error)) from None

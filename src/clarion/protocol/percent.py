@@ -1,0 +1,44 @@
+"""The `grpc-message` header: a status message of any text in the octets that HTTP/2 lets through.
+
+Rules kept (PROTOCOL-HTTP2, "Status-Message"): UTF-8, then percent-encoding of everything but space
+and printable ASCII, and of `%` itself. Decoding never fails and never throws the message away: it
+is often all that a user has to find out what went wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["decode_message", "encode_message"]
+
+_TO_ESCAPE: Final = re.compile(rb"[^ -$&-~]")
+_ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def encode_message(text: str) -> bytes:
+    """Return the value of `grpc-message` for `text`. Lone surrogates, which UTF-8 has no form for,
+    become question marks.
+    """
+    if text.isascii() and text.isprintable() and "%" not in text:
+        return text.encode("ascii")
+    return _TO_ESCAPE.sub(_escape, text.encode("utf-8", "replace"))
+
+
+def decode_message(value: bytes) -> str:
+    """Return the text of a `grpc-message` value.
+
+    A `%` that no two hexadecimal digits follow stays as it is; octets that are not UTF-8, escaped
+    or not, become U+FFFD.
+    """
+    if b"%" in value:
+        value = _ESCAPED.sub(_unescape, value)
+    return value.decode("utf-8", "replace")
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match[0][0]
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes((int(match[1], 16),))

@@ -1,0 +1,167 @@
+"""A call on the server, without threads or tasks.
+
+Decides which handler serves the call and whether it is admitted, keeps the rules of the four patterns, and
+ends the call exactly once. The front end's subclass runs the handler in `run`, reads requests from the inbox
+and answers through the `ServerStream` methods.
+"""
+
+from __future__ import annotations
+
+from clarion.http2 import Abort, Connection, ErrorCode
+from clarion.protocol.server_stream import ServerStream
+from clarion.server_core.core import ServerCore
+from clarion.server_core.methods import Method
+from clarion.status import StatusCode
+
+__all__ = ["ServerCall"]
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class ServerCall(ServerStream):
+    """One call.
+
+    Attributes:
+        core: the server.
+        method: the handler that serves the call, once it is found.
+        request: the one request of a pattern that has one.
+        requests_done: the client half-closed.
+        deadline: when the call must be over, on the connection's clock, or None.
+        abort: why the call was cut off by the client or the connection, or None.
+    """
+
+    __slots__ = ("abort", "admitted", "core", "deadline", "method", "request", "requests_done")
+
+    def __init__(self, core: ServerCore, connection: Connection, stream_id: int) -> None:
+        options = core.options
+        ServerStream.__init__(
+            self, connection, stream_id, options.max_receive, options.max_metadata
+        )
+        self.core = core
+        self.method: Method | None = None
+        self.request: bytes | None = None
+        self.requests_done = False
+        self.deadline: float | None = None
+        self.abort: Abort | None = None
+        self.admitted = False
+
+    # What the front end does
+
+    def run(self) -> None:
+        """Start the handler: the request is there, or the stream of requests begins."""
+        raise NotImplementedError
+
+    def inbox_changed(self) -> None:
+        """A request was added to the inbox, or `requests_done` became true."""
+        raise NotImplementedError
+
+    def interrupted(self) -> None:
+        """The call is over, by no doing of the handler: stop it. `abort` says why, if it was the peer."""
+        raise NotImplementedError
+
+    def handler_failed_lookup(self, error: Exception) -> None:
+        """A user's generic handler raised `error`."""
+        raise NotImplementedError
+
+    # What the stream says
+
+    def call_started(self) -> None:
+        head = self.head
+        assert head is not None
+        core = self.core
+        if core.stopping:
+            # Safe to repeat elsewhere: no handler saw it.
+            self.over = self.gone = True
+            self.connection.reset(self, ErrorCode.REFUSED_STREAM)
+            return
+        try:
+            method = core.find(head)
+        except Exception as error:
+            self.handler_failed_lookup(error)
+            self.send_status(StatusCode.UNKNOWN, f"Error in service handler: {error}")
+            return
+        if method is None:
+            self.send_status(StatusCode.UNIMPLEMENTED, "Method not found!")
+            return
+        if core.max_concurrent is not None and core.active >= core.max_concurrent:
+            self.send_status(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"Concurrent RPC limit exceeded! maximum_concurrent_rpcs={core.max_concurrent}",
+            )
+            return
+        core.active += 1
+        self.admitted = True
+        self.method = method
+        compressor = core.compressor
+        if compressor is not None and compressor.name in head.accepts:
+            self.encoder = compressor
+        if head.timeout is not None:
+            self.deadline = self.connection.now() + head.timeout
+        if method.request_streaming:
+            self.run()
+
+    def message_received(self, message: bytes) -> None:
+        method = self.method
+        if method is None:
+            return
+        if method.request_streaming:
+            self.inbox.append(message)
+            self.inbox_changed()
+        elif self.request is None:
+            self.request = message
+        else:
+            self.fail(
+                StatusCode.UNIMPLEMENTED, "the client sent more than one request; the method takes one"
+            )
+
+    def messages_ended(self) -> None:
+        method = self.method
+        if method is None:
+            return
+        self.requests_done = True
+        if method.request_streaming:
+            self.inbox_changed()
+        elif self.request is not None:
+            self.run()
+        else:
+            self.fail(StatusCode.UNIMPLEMENTED, "the client sent no request; the method takes one")
+
+    def messages_failed(self, code: StatusCode, details: str) -> None:
+        self.fail(code, details)
+
+    def call_aborted(self, reason: Abort) -> None:
+        self.abort = reason
+        self._leave()
+        self.interrupted()
+
+    # What both do
+
+    def fail(self, code: StatusCode, details: str) -> None:
+        """End the call from outside its handler."""
+        if not self.over:
+            self.send_status(code, details)
+            self._leave()
+            self.interrupted()
+
+    def deadline_passed(self) -> None:
+        """The call's time is up."""
+        self.fail(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+    def finish(self, code: StatusCode, details: str = "", fields: Fields = ()) -> None:
+        """End the call with what its handler decided."""
+        if not self.over:
+            self.send_status(code, details, fields)
+            self._leave()
+
+    def finish_ok(self, payload: bytes) -> None:
+        """End a call that has one plain response and nothing else to say."""
+        if not self.over:
+            self.send_ok_response(payload)
+            self._leave()
+
+    def _leave(self) -> None:
+        if self.admitted:
+            self.admitted = False
+            self.core.call_ended()
+
+

@@ -1,0 +1,100 @@
+"""A server without sockets: its methods, its limits, and the calls in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from clarion.http2 import Connection
+from clarion.method import (
+    CallDetails,
+    Compression,
+    GenericRpcHandler,
+    MethodsHandler,
+    RpcMethodHandler,
+)
+from clarion.protocol.compression import Compressor, get_compressor
+from clarion.protocol.request_head import RequestHead
+from clarion.server_core.methods import Method
+from clarion.server_core.options import ServerOptions
+
+__all__ = ["ServerCore"]
+
+
+class ServerCore:
+    """What all connections of a server share.
+
+    Args:
+        handlers: generic handlers, asked in this order.
+        options: limits.
+        max_concurrent: calls served at a time; more get RESOURCE_EXHAUSTED. None: no limit.
+        compression: how responses are compressed, where the client can read it.
+
+    Attributes:
+        active: calls in progress.
+        connections: open connections.
+        stopping: no new calls are taken.
+    """
+
+    def __init__(
+        self,
+        handlers: Iterable[GenericRpcHandler],
+        options: ServerOptions,
+        max_concurrent: int | None,
+        compression: Compression | None,
+    ) -> None:
+        self.options = options
+        self.max_concurrent = max_concurrent
+        self.compressor: Compressor | None = None
+        if compression:
+            self.compressor = get_compressor(compression.encoding)
+        self.active = 0
+        self.connections: set[Connection] = set()
+        self.stopping = False
+        self.on_idle: Callable[[], None] | None = None
+        self._methods: dict[str, RpcMethodHandler] = {}
+        self._generic: list[GenericRpcHandler] = []
+        self._ready: dict[str, Method] = {}
+        self.add_generic(handlers)
+
+    def add_generic(self, handlers: Iterable[GenericRpcHandler]) -> None:
+        """Add generic handlers behind those there are."""
+        for handler in handlers:
+            if not hasattr(handler, "service"):
+                raise AttributeError(
+                    f"{handler!r} is no generic handler: it has no method 'service'"
+                )
+            # A plain table asked before any rule of the user's is the same as asking in order.
+            if type(handler) is MethodsHandler and not self._generic:
+                for path, method in handler.methods.items():
+                    self._methods.setdefault(path, method)
+            else:
+                self._generic.append(handler)
+
+    def add_methods(self, service: str, methods: Mapping[str, RpcMethodHandler]) -> None:
+        """Add registered handlers; they come before all generic ones."""
+        for name, method in methods.items():
+            self._methods.setdefault(f"/{service}/{name}", method)
+
+    def find(self, head: RequestHead) -> Method | None:
+        """The method for a request, or None. May run user code, which may raise."""
+        path = head.path
+        method = self._ready.get(path)
+        if method is not None:
+            return method
+        found = self._methods.get(path)
+        if found is not None:
+            method = self._ready[path] = Method(path, found)
+            return method
+        details = CallDetails(path, head.metadata)
+        for handler in self._generic:
+            # The rule may answer differently next time, so nothing is kept.
+            found = handler.service(details)
+            if found is not None:
+                return Method(path, found)
+        return None
+
+    def call_ended(self) -> None:
+        """A call that was admitted is over."""
+        self.active -= 1
+        if not self.active and self.on_idle is not None:
+            self.on_idle()

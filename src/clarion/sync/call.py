@@ -1,0 +1,585 @@
+"""The calls of a sync client: the unary call that blocks, and what the other kinds return.
+
+The thread that needs something of a call reads the connection for it (see `client_link`). A stream of requests
+needs a thread of its own, because the application's iterator may block; nothing else does.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, NoReturn
+
+from clarion.client_core import Attempt, ChannelCore, ClientCall, Start
+from clarion.metadata import Metadatum
+from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.outcome import Outcome
+from clarion.status import StatusCode
+from clarion.sync.client_link import ClientLink
+from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
+from clarion.sync.runtime import SyncRuntime
+
+__all__ = ["ResponseFuture", "ResponseStream", "SyncCall"]
+
+_LOG = logging.getLogger(__name__)
+_LOCALLY_CANCELLED = "Locally cancelled by application!"
+
+Serializer = Callable[[Any], bytes]
+Deserializer = Callable[[bytes], Any]
+
+
+class SyncCall(ClientCall):
+    """A call that threads share.
+
+    State changes under the link's lock once there is a link, and on the I/O thread before.
+
+    Attributes:
+        progress, sleeper: see `Waiter`.
+    """
+
+    __slots__ = (
+        "_callbacks",
+        "_deserialize",
+        "_opened",
+        "_runtime",
+        "_serialize",
+        "_timer",
+        "_unattended",
+        "_writer",
+        "progress",
+        "sleeper",
+    )
+
+    def __init__(
+        self,
+        core: ChannelCore,
+        runtime: SyncRuntime,
+        start: Start,
+        serialize: Serializer,
+        deserialize: Deserializer,
+        *,
+        response_streaming: bool,
+    ) -> None:
+        ClientCall.__init__(self, core, start, response_streaming=response_streaming)
+        self._runtime = runtime
+        self._serialize = serialize
+        self._deserialize = deserialize
+        self.progress = False
+        self.sleeper: threading.Lock | None = None
+        # Where a thread waits for the call before it has a link.
+        self._opened: threading.Event | None = None
+        self._writer: _Writer | None = None
+        self._callbacks: list[Callable[[], Any]] | None = None
+        self._timer: Any = None
+        self._unattended = False
+
+    # What the call says, under the link's lock or on the I/O thread
+
+    def opened(self) -> None:
+        self._notify()
+        if self._writer is not None:
+            self._writer.notify()
+
+    def head_received(self) -> None:
+        self._notify()
+
+    def response_received(self) -> None:
+        self._notify()
+
+    def writable(self) -> None:
+        if self._writer is not None:
+            self._writer.notify()
+
+    def finished(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._notify()
+        if self._writer is not None:
+            self._writer.notify()
+        attempt = self.attempt
+        if self._unattended and attempt is not None:
+            self._unattended = False
+            link: Any = attempt.link
+            link.attended()
+        if self._callbacks is not None:
+            self._runtime.post(self._run_callbacks)
+
+    def detached(self, attempt: Attempt) -> None:
+        self._opened = threading.Event()
+        link: Any = attempt.link
+        link.notify(self)
+
+    def _notify(self) -> None:
+        attempt = self.attempt
+        if attempt is not None:
+            link: Any = attempt.link
+            link.notify(self)
+        else:
+            self.progress = True
+        if self._opened is not None:
+            self._opened.set()
+
+    def _run_callbacks(self) -> None:
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks or ():
+            try:
+                callback()
+            except Exception:
+                _LOG.exception("a callback of a call raised")
+
+    # ClientCall, from any thread
+
+    def begin(self, message: tuple[bytes, bytes] | None) -> None:
+        self._message = message
+        self._half_closed = message is not None
+        link = self.core.link
+        if link is not None:
+            self.link_available(link)
+        else:
+            self._opened = threading.Event()
+            self._runtime.post(lambda: self.core.wait(self))
+
+    def link_available(self, link: Any) -> None:
+        with link.lock:
+            ClientCall.link_available(self, link)
+            attempt = self.attempt
+            if attempt is None:
+                # It waits for a free stream; `_opened` says when there is one.
+                if self._opened is None:
+                    self._opened = threading.Event()
+            elif self._unattended:
+                link.leave_unattended()
+            if self._opened is not None and attempt is not None:
+                self._opened.set()
+
+    def send(self, message: tuple[bytes, bytes]) -> None:
+        link = self._link()
+        with link.lock:
+            ClientCall.send(self, message)
+
+    def half_close(self) -> None:
+        attempt = self.attempt
+        if attempt is None:
+            self._half_closed = True
+            return
+        link: Any = attempt.link
+        with link.lock:
+            ClientCall.half_close(self)
+
+    def end(self, outcome: Outcome) -> None:
+        """End the call from this side, from any thread; it is over when this returns, or soon after."""
+        attempt = self.attempt
+        if attempt is None:
+            if self._runtime.io.is_current:
+                ClientCall.end(self, outcome)
+            else:
+                self._runtime.post(lambda: self.end(outcome))
+            return
+        link: Any = attempt.link
+        with link.lock:
+            ClientCall.end(self, outcome)
+
+    def _link(self) -> ClientLink:
+        attempt = self.attempt
+        assert attempt is not None
+        link: Any = attempt.link
+        assert isinstance(link, ClientLink)
+        return link
+
+    # Starting
+
+    def start_with(self, request: Any) -> None:
+        """Start a call that has one request."""
+        try:
+            payload = self._serialize(request)
+            limit = self.core.options.max_send
+            if 0 <= limit < len(payload):
+                self.outcome = Outcome(
+                    StatusCode.RESOURCE_EXHAUSTED,
+                    f"CLIENT: Sent message larger than max ({len(payload)} vs. {limit})",
+                )
+                return
+        except Exception as error:
+            _LOG.exception("the request serializer raised")
+            self.outcome = Outcome(
+                StatusCode.INTERNAL, f"Exception serializing request: {error}"
+            )
+            return
+        if self._expired():
+            return
+        self.begin(self.pack(payload))
+
+    def start_stream(self, requests: Iterator[Any]) -> None:
+        """Start a call with a stream of requests."""
+        if self._expired():
+            return
+        self._writer = _Writer(self, requests)
+        self.begin(None)
+        self._writer.start()
+
+    def _expired(self) -> bool:
+        deadline = self.start.deadline
+        if deadline is not None and deadline <= time.monotonic():
+            self.outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            return True
+        return False
+
+    def leave_unattended(self) -> None:
+        """Say, before the start, that perhaps no thread will wait for the call; time it, too."""
+        self._unattended = True
+        self.watch_deadline()
+
+    def watch_deadline(self) -> None:
+        """Say, before the start, that the call may pass its deadline while no thread waits for it."""
+        if self.start.deadline is not None:
+            self._timer = self._runtime.io.call_at(self.start.deadline, self.deadline_passed)
+
+    # Waiting
+
+    def wait_until(self, ready: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait for `ready()`; return False if `deadline` (on `time.monotonic()`) passed first."""
+        while not ready():
+            attempt = self.attempt
+            if attempt is not None:
+                link: Any = attempt.link
+                if not link.wait(self, deadline) and not ready():
+                    return False
+                continue
+            event = self._opened
+            if event is None:
+                return ready()
+            timeout = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            if not event.wait(timeout) and not ready():
+                return False
+        return True
+
+    def wait_done(self) -> Outcome:
+        """Wait for the end of the call, as its deadline has it."""
+        if self.outcome is None:
+            self._wait_or_expire(self._is_done)
+        assert self.outcome is not None
+        return self.outcome
+
+    def _wait_or_expire(self, ready: Callable[[], bool]) -> None:
+        try:
+            if not self.wait_until(ready, self.start.deadline):
+                self.deadline_passed()
+                self.wait_until(ready, None)
+        except BaseException:
+            # KeyboardInterrupt: nobody will fetch the answer.
+            self.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+            raise
+
+    def _is_done(self) -> bool:
+        return self.outcome is not None
+
+    def _is_headed(self) -> bool:
+        return self.head_metadata is not None or self.outcome is not None
+
+    # The result
+
+    def take_response(self) -> Any:
+        """The response of a call that is over.
+
+        Raises:
+            CallError: the call ended with another status than OK.
+        """
+        outcome = self.outcome
+        assert outcome is not None
+        if outcome.code is not StatusCode.OK:
+            self.fail(outcome)
+        message = self.response
+        assert message is not None
+        return self.unpack(message)
+
+    def unpack(self, message: bytes) -> Any:
+        """A response out of what came; if it is damaged, the call ends with that."""
+        attempt = self.attempt
+        assert attempt is not None
+        try:
+            if type(message) is not bytes:
+                message = attempt.unpack(message)
+            return self._deserialize(message)
+        except UnpackFailed as error:
+            failed = Outcome(error.code, str(error))
+        except Exception as error:
+            _LOG.exception("the response deserializer raised")
+            failed = Outcome(
+                StatusCode.INTERNAL, f"Exception deserializing response: {error}"
+            )
+        self.end(failed)
+        self.outcome = failed
+        self.fail(failed)
+
+    def fail(self, outcome: Outcome) -> NoReturn:
+        """Raise what the call ended with."""
+        raise CallError(outcome, self.head_metadata)
+
+    def __del__(self) -> None:
+        attempt = getattr(self, "attempt", None)
+        if attempt is not None and attempt.outcome is None and self.outcome is None:
+            # Nobody can fetch the answer any more; do not leave the server working for it. Not here: a
+            # collection may strike while this very thread has the lock.
+            self._runtime.post(lambda: _drop(attempt))
+
+
+def _drop(attempt: Any) -> None:
+    with attempt.link.lock:
+        if attempt.outcome is None:
+            attempt.end(Outcome(StatusCode.CANCELLED, "the call was dropped"))
+            attempt.link.flush_soon()
+
+
+class _Writer:
+    """Sends a stream of requests from a thread of its own."""
+
+    def __init__(self, call: SyncCall, requests: Iterator[Any]) -> None:
+        self._call = call
+        self._requests = requests
+        self._may_go_on = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="clarion-requests", daemon=True).start()
+
+    def notify(self) -> None:
+        self._may_go_on.set()
+
+    def _run(self) -> None:
+        call = self._call
+        try:
+            self._wait(lambda: call.attempt is not None)
+            for request in self._requests:
+                if call.outcome is not None:
+                    return
+                payload = call._serialize(request)
+                limit = call.core.options.max_send
+                if 0 <= limit < len(payload):
+                    call.end(
+                        Outcome(
+                            StatusCode.RESOURCE_EXHAUSTED,
+                            f"CLIENT: Sent message larger than max ({len(payload)} vs. {limit})",
+                        )
+                    )
+                    return
+                call.send(call.pack(payload))
+                attempt = call.attempt
+                if attempt is not None and attempt.parked is not None:
+                    self._wait(lambda: attempt.parked is None)
+            if call.outcome is None:
+                call.half_close()
+        except Exception as error:
+            _LOG.exception("the request iterator of a call raised")
+            call.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}"))
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready()` or the end of the call. Somebody else must read the connection then."""
+        call = self._call
+        if ready() or call.outcome is not None:
+            return
+        link: Any = call.attempt.link if call.attempt is not None else None
+        if link is not None:
+            with link.lock:
+                link.leave_unattended()
+        try:
+            while not ready() and call.outcome is None:
+                self._may_go_on.clear()
+                if not ready() and call.outcome is None:
+                    self._may_go_on.wait()
+        finally:
+            if link is not None:
+                with link.lock:
+                    link.attended()
+
+
+class _CallApi:
+    """`grpc.Call` over a `SyncCall`."""
+
+    def __init__(self, call: SyncCall) -> None:
+        self._call = call
+
+    def is_active(self) -> bool:
+        """Whether the call still goes on."""
+        return self._call.outcome is None
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the deadline, at least 0; None if there is none."""
+        deadline = self._call.start.deadline
+        return None if deadline is None else max(deadline - time.monotonic(), 0.0)
+
+    def cancel(self) -> bool:
+        """Cancel the call.
+
+        Returns:
+            Whether it was still going on.
+        """
+        call = self._call
+        if call.outcome is not None:
+            return False
+        attempt = call.attempt
+        if attempt is not None and call.response_streaming:
+            attempt.inbox.clear()
+        call.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+        return True
+
+    def add_callback(self, callback: Callable[[], Any]) -> bool:
+        """Call `callback()` when the call is over.
+
+        Returns:
+            False if it is over already; the callback is not called then.
+        """
+        call = self._call
+        if call.outcome is not None:
+            return False
+        if call._callbacks is None:
+            call._callbacks = []
+        call._callbacks.append(callback)
+        # It may have ended meanwhile; running the callbacks takes each one once.
+        if not self.is_active():
+            call._runtime.post(call._run_callbacks)
+        return True
+
+    def initial_metadata(self) -> tuple[Metadatum, ...]:
+        """The metadata before the response; empty if there was none. Waits until that is known."""
+        call = self._call
+        call._wait_or_expire(call._is_headed)
+        return call.head_metadata or ()
+
+    def trailing_metadata(self) -> tuple[Metadatum, ...]:
+        """The metadata after the response. Waits for the end of the call."""
+        return self._call.wait_done().trailing_metadata
+
+    def code(self) -> StatusCode:
+        """The status. Waits for the end of the call."""
+        return self._call.wait_done().code
+
+    def details(self) -> str:
+        """The status message. Waits for the end of the call."""
+        return self._call.wait_done().details
+
+    def debug_error_string(self) -> str:
+        """What happened, in more detail than `details`. Waits for the end of the call."""
+        outcome = self._call.wait_done()
+        return outcome.debug or outcome.details
+
+    def __repr__(self) -> str:
+        call = self._call
+        outcome = call.outcome
+        state = "in progress" if outcome is None else f"{outcome.code.name}, {outcome.details!r}"
+        path = dict(call.start.fields).get(b":path", b"").decode("latin-1")
+        return f"<{type(self).__name__} of {path}: {state}>"
+
+
+class ResponseFuture(_CallApi):
+    """A call with one response, as a `grpc.Future` and `grpc.Call`."""
+
+    def cancelled(self) -> bool:
+        """Whether the call was cancelled by the application."""
+        outcome = self._call.outcome
+        return outcome is not None and outcome.details == _LOCALLY_CANCELLED
+
+    def running(self) -> bool:
+        """Whether the call still goes on."""
+        return self._call.outcome is None
+
+    def done(self) -> bool:
+        """Whether the call is over."""
+        return self._call.outcome is not None
+
+    def _finish(self, timeout: float | None) -> Outcome:
+        call = self._call
+        if call.outcome is None:
+            deadline = None if timeout is None else time.monotonic() + timeout
+            if not call.wait_until(call._is_done, deadline):
+                raise FutureTimeoutError(f"no result within {timeout} s")
+        outcome = call.outcome
+        assert outcome is not None
+        if self.cancelled():
+            raise FutureCancelledError(outcome.details)
+        return outcome
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The response. Waits for it.
+
+        Args:
+            timeout: seconds to wait; the call goes on if it is not there by then.
+
+        Raises:
+            FutureTimeoutError: the time is up.
+            FutureCancelledError: the call was cancelled.
+            RpcError: the call ended with another status than OK.
+        """
+        self._finish(timeout)
+        return self._call.take_response()
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
+        """What `result` would raise as an `RpcError`, or None. Waits; see `result`."""
+        outcome = self._finish(timeout)
+        if outcome.code is StatusCode.OK:
+            return None
+        return CallError(outcome, self._call.head_metadata)
+
+    def traceback(self, timeout: float | None = None) -> TracebackType | None:
+        """The traceback of `exception`, or None. Waits; see `result`."""
+        error = self.exception(timeout)
+        if error is None:
+            return None
+        try:
+            raise error
+        except Exception as raised:
+            return raised.__traceback__
+
+    def add_done_callback(self, fn: Callable[[Any], Any]) -> None:
+        """Call `fn(self)` when the call is over; at once if it is."""
+        if not self.add_callback(lambda: fn(self)):
+            fn(self)
+
+
+class ResponseStream(ResponseFuture):
+    """A call with a stream of responses: iterate over it."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        call = self._call
+        while True:
+            attempt = call.attempt
+            if attempt is not None and attempt.inbox:
+                link: Any = attempt.link
+                with link.lock:
+                    if not attempt.inbox:
+                        continue
+                    message = attempt.take_message()
+                    if attempt.connection.outbox:
+                        link.flush()
+                return call.unpack(message)
+            outcome = call.outcome
+            if outcome is not None:
+                # A message may have come between the two looks.
+                if attempt is not None and attempt.inbox:
+                    continue
+                if outcome.code is StatusCode.OK:
+                    raise StopIteration
+                call.fail(outcome)
+            call._wait_or_expire(self._has_news)
+
+    def next(self) -> Any:
+        """The next response; see `__next__`."""
+        return self.__next__()
+
+    def _has_news(self) -> bool:
+        call = self._call
+        attempt = call.attempt
+        return call.outcome is not None or (attempt is not None and bool(attempt.inbox))
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the end of the call; returns the call itself, for it has no single response."""
+        outcome = self._finish(timeout)
+        if outcome.code is not StatusCode.OK:
+            self._call.fail(outcome)
+        return self
+
+

@@ -1,0 +1,189 @@
+"""A socket under an HTTP/2 connection, shared by threads.
+
+One lock per connection. Whoever has it changes the connection and writes what that brought out, in one
+critical section; nothing blocks and no user code runs inside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+from clarion.http2 import Connection, ErrorCode
+from clarion.sync.io_thread import READ, WRITE, IoThread
+
+__all__ = ["RECEIVE_SIZE", "Link", "describe_address"]
+
+_LOG = logging.getLogger(__name__)
+
+RECEIVE_SIZE = 1 << 18
+
+
+class Link:
+    """Moves bytes between a socket and `connection`, which the subclass sets.
+
+    Attributes:
+        lock: held by whoever touches the connection or anything on it.
+        receiving: received bytes are being worked off; what that brings out is written after it.
+    """
+
+    connection: Connection
+
+    def __init__(self, sock: socket.socket, io: IoThread) -> None:
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = sock
+        self.io = io
+        self.lock = threading.Lock()
+        self.receiving = False
+        self.peer = describe_address(sock)
+        self._unsent: list[bytes | memoryview] = []
+        self._events = 0
+        self._open = True
+
+    def close(self, message: str) -> None:
+        """Close the connection; calls on it hear `message`."""
+        with self.lock:
+            self.connection.close(message)
+            self.flush()
+
+    def drain(self) -> None:
+        """Take no more calls; close the connection when those on it are over."""
+        with self.lock:
+            self.connection.drain()
+            self.flush()
+
+    # With the lock
+
+    def flush_soon(self) -> None:
+        """Write what is in the outbox; while receiving, that is done at its end."""
+        if not self.receiving:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is in the outbox, as far as the socket takes it."""
+        connection = self.connection
+        if not self._open:
+            connection.take_output()
+            return
+        if not self._unsent:
+            while connection.outbox:
+                output = connection.take_output()
+                if not self._write(output):
+                    connection.pause()
+                    self.io.post(self._watch_writable)
+                    return
+                if not connection.output_sent():
+                    break
+        if connection.closed and not self._unsent:
+            self._close()
+
+    def _write(self, output: list[bytes | memoryview]) -> bool:
+        """Send `output`; keep what the socket does not take. Returns whether it took all."""
+        data = output[0] if len(output) == 1 else b"".join(output)
+        try:
+            sent = self.sock.send(data)
+            while sent < len(data):
+                data = memoryview(data)[sent:]
+                sent = self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            self._unsent = [data]
+            return False
+        except OSError as error:
+            # The reader hears of it too, but a connection that is only written to has none.
+            self.connection.connection_lost(f"the connection was lost: {error.strerror or error}")
+            self._close()
+        return True
+
+    def receive(self, data: bytes) -> None:
+        """Work off bytes from the socket (none: the peer closed it), and write the answers."""
+        connection = self.connection
+        if not data:
+            connection.connection_lost("the peer closed the connection")
+        else:
+            self.receiving = True
+            try:
+                connection.receive_data(data)
+            except Exception:
+                _LOG.exception("internal error; the connection is given up")
+                connection.fail(ErrorCode.INTERNAL_ERROR, "internal error")
+            self.receiving = False
+        if connection.outbox or connection.closed:
+            self.flush()
+
+    def lose(self, error: OSError) -> None:
+        """The socket failed."""
+        self.connection.connection_lost(f"the connection was lost: {error.strerror or error}")
+        self.flush()
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._unsent = []
+            self.io.post(self._close_socket)
+
+    # On the I/O thread
+
+    def watch(self, events: int) -> None:
+        """Have the I/O thread look for `events`."""
+        if self._open and events != self._events:
+            self._events = events
+            self.io.watch(self.sock, events, self)
+
+    def _watch_writable(self) -> None:
+        self.watch(self._events | WRITE)
+
+    def _close_socket(self) -> None:
+        if self._events:
+            self._events = 0
+            self.io.watch(self.sock, 0, self)
+        # Our last words (GOAWAY) reach the peer even if it is still sending.
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        self.sock.close()
+        self.closed()
+
+    def closed(self) -> None:
+        """The socket is closed."""
+
+    def io_ready(self, events: int) -> None:
+        """The socket is ready; see `IoThread.watch`."""
+        if events & WRITE:
+            self._continue_writing()
+        if events & READ:
+            self.read_ready()
+
+    def _continue_writing(self) -> None:
+        with self.lock:
+            if not self._open:
+                return
+            output, self._unsent = self._unsent, []
+            if output and not self._write(output):
+                return
+            self.watch(self._events & ~WRITE)
+            if self._open:
+                self.connection.resume()
+                self.flush()
+
+    def read_ready(self) -> None:
+        """The socket is readable."""
+        raise NotImplementedError
+
+
+def describe_address(sock: socket.socket) -> str:
+    """The peer of a socket in grpcio's form: `ipv4:127.0.0.1:50051`, `ipv6:%5B::1%5D:50051`, `unix:path`."""
+    try:
+        address = sock.getpeername()
+    except OSError:
+        return "unknown"
+    if sock.family == socket.AF_INET:
+        return f"ipv4:{address[0]}:{address[1]}"
+    if sock.family == socket.AF_INET6:
+        return f"ipv6:%5B{address[0]}%5D:{address[1]}"
+    if isinstance(address, bytes):
+        address = address.decode("utf-8", "replace").replace("\0", "@")
+    return f"unix:{address}"

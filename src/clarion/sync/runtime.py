@@ -1,0 +1,169 @@
+"""The client's `Runtime` on the I/O thread, one for all channels of the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from clarion.client_core import LinkOwner, Timer
+from clarion.http2 import Config
+from clarion.resolver.target import Address, HostPort, UnixAddress
+from clarion.sync.client_link import ClientLink
+from clarion.sync.io_thread import WRITE, IoThread
+
+if TYPE_CHECKING:
+    from clarion.sync.channel import Channel
+
+__all__ = ["SyncRuntime", "forget_fork", "runtime"]
+
+
+class SyncRuntime:
+    """Time, names and connections from the I/O thread."""
+
+    def __init__(self) -> None:
+        self.io = IoThread("clarion-client")
+        self.now = IoThread.now
+        self.random = random.random
+        self.post = self.io.post
+        self.links: weakref.WeakSet[ClientLink] = weakref.WeakSet()
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        return self.io.call_later(delay, callback)
+
+    def resolve(
+        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
+    ) -> None:
+        """Look up a name; numbers at once, other names on a thread that lives as long as the look-up."""
+        try:
+            addresses = _look_up(name, socket.AI_NUMERICHOST)
+        except OSError:
+            threading.Thread(
+                target=self._resolve, args=(name, done), name="clarion-resolver", daemon=True
+            ).start()
+        else:
+            self.post(lambda: done(addresses, ""))
+
+    def _resolve(
+        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
+    ) -> None:
+        try:
+            addresses = _look_up(name, 0)
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            self.post(lambda: done(None, why))
+        else:
+            self.post(lambda: done(addresses, ""))
+
+    def connect(
+        self,
+        address: Address,
+        config: Config,
+        owner: LinkOwner,
+        done: Callable[[ClientLink | None, str], None],
+    ) -> None:
+        try:
+            sock, where = _open(address)
+        except OSError as error:
+            done(None, error.strerror or str(error))
+            return
+
+        def connected(code: int) -> None:
+            if code:
+                sock.close()
+                done(None, os.strerror(code))
+            else:
+                link = ClientLink(sock, self.io, config, owner)
+                self.links.add(link)
+                done(link, "")
+
+        code = sock.connect_ex(where)
+        if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            _Connecting(self.io, sock, connected)
+        else:
+            connected(code)
+
+
+def _look_up(name: HostPort, flags: int) -> list[Address]:
+    infos = socket.getaddrinfo(name.host, name.port, type=socket.SOCK_STREAM, flags=flags)
+    return [HostPort(str(info[4][0]), int(info[4][1])) for info in infos]
+
+
+def _open(address: Address) -> tuple[socket.socket, Any]:
+    if isinstance(address, UnixAddress):
+        path = "\0" + address.path if address.abstract else address.path
+        family: int = socket.AF_UNIX
+        where: Any = path
+    else:
+        info = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        family, where = info[0], info[4]
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    return sock, where
+
+
+class _Connecting:
+    """A socket whose connection is being made."""
+
+    def __init__(
+        self, io: IoThread, sock: socket.socket, connected: Callable[[int], None]
+    ) -> None:
+        self._io = io
+        self._sock = sock
+        self._connected = connected
+        io.watch(sock, WRITE, self)
+
+    def io_ready(self, events: int) -> None:
+        self._io.watch(self._sock, 0, self)
+        self._connected(self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+
+_runtime: SyncRuntime | None = None
+_runtime_lock = threading.Lock()
+channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def runtime() -> SyncRuntime:
+    """The process's runtime, started if need be."""
+    global _runtime
+    found = _runtime
+    if found is None:
+        with _runtime_lock:
+            found = _runtime
+            if found is None:
+                found = _runtime = SyncRuntime()
+    return found
+
+
+def forget_fork() -> None:
+    """In a forked child: the threads and connections are the parent's. Each channel starts anew."""
+    global _runtime, _runtime_lock
+    _runtime_lock = threading.Lock()
+    old, _runtime = _runtime, None
+    if old is None:
+        return
+    old.io.abandon()
+    for link in list(old.links):
+        link.abandon()
+    for channel in list(channels):
+        channel.forget_fork()
+
+
+def _close_at_exit() -> None:
+    """End the calls in progress, so that no thread waits for one while the interpreter exits."""
+    for channel in list(channels):
+        channel.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_fork)
+
+# Before the interpreter joins its threads, which atexit's callbacks come after.
+getattr(threading, "_register_atexit", lambda callback: None)(_close_at_exit)

@@ -1,0 +1,324 @@
+"""Runs the handler of a call on a thread of the server's pool."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from clarion.http2 import Connection
+from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.metadata import encode_metadata
+from clarion.server_core import ServerCall
+from clarion.server_core.methods import Method
+from clarion.status import StatusCode
+from clarion.sync.io_thread import Timer
+from clarion.sync.server_context import ServicerContext
+
+if TYPE_CHECKING:
+    from clarion.sync.sync_server import Server, ServerLink
+
+__all__ = ["SyncServerCall"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """The call ends with this status, which no handler chose."""
+
+    def __init__(self, code: StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+
+
+class _Over(Exception):
+    """The call ended while its handler ran: cancelled, out of time, or the connection went."""
+
+
+class _RequestIterator:
+    """The stream of requests, as a handler iterates over it."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: SyncServerCall) -> None:
+        self._call = call
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self._call.next_request()
+
+    def next(self) -> Any:
+        """The next request."""
+        return self._call.next_request()
+
+
+class SyncServerCall(ServerCall):
+    """One call. Its state changes under the link's lock.
+
+    Attributes:
+        server: the server the call came to.
+        link: the socket.
+    """
+
+    __slots__ = ("_context", "_reader_sleeps", "_timer", "_writer_sleeps", "link", "server")
+
+    def __init__(
+        self, server: Server, link: ServerLink, connection: Connection, stream_id: int
+    ) -> None:
+        ServerCall.__init__(self, server.core, connection, stream_id)
+        self.server = server
+        self.link = link
+        self._context: ServicerContext | None = None
+        self._reader_sleeps: threading.Lock | None = None
+        self._writer_sleeps: threading.Lock | None = None
+        self._timer: Timer | None = None
+
+    # What the call says (with the lock)
+
+    def run(self) -> None:
+        if self.deadline is not None:
+            self._timer = self.link.io.call_at(self.deadline, self._expire)
+        self.link.ready_calls.append(self)
+
+    def inbox_changed(self) -> None:
+        sleeper, self._reader_sleeps = self._reader_sleeps, None
+        if sleeper is not None:
+            sleeper.release()
+
+    def writable(self) -> None:
+        sleeper, self._writer_sleeps = self._writer_sleeps, None
+        if sleeper is not None:
+            sleeper.release()
+
+    def interrupted(self) -> None:
+        self.inbox_changed()
+        self.writable()
+        self._ended()
+        self.link.flush_soon()
+
+    def refuse_for_shutdown(self) -> None:
+        """The thread pool takes no more work."""
+        with self.link.lock:
+            self.fail(StatusCode.UNAVAILABLE, "the server's thread pool was shut down")
+
+    def handler_failed_lookup(self, error: Exception) -> None:
+        _LOG.error("a generic handler raised while looking up a method", exc_info=error)
+
+    def _expire(self) -> None:
+        with self.link.lock:
+            self.deadline_passed()
+
+    def _ended(self) -> None:
+        """The call is over, one way or the other."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        context = self._context
+        if context is not None and context._callbacks is not None:
+            callbacks, context._callbacks = context._callbacks, None
+            self.link.io.post(lambda: _run_all(callbacks))
+
+    # Running the handler, on a thread of the pool
+
+    def serve(self) -> None:
+        """Run the handler and answer."""
+        method = self.method
+        assert method is not None
+        if self.over:
+            return
+        context = ServicerContext(self)
+        self._context = context
+        try:
+            if method.request_streaming:
+                argument: Any = _RequestIterator(self)
+            else:
+                argument = self._request(method)
+            if method.response_streaming:
+                self._stream(method, argument, context)
+                self._finish(context)
+            else:
+                self._answer(method, context, method.behavior(argument, context))
+        except _Over:
+            pass
+        except (_Refused, UnpackFailed) as refused:
+            self._finish_with(refused.code, str(refused))
+        except BaseException as error:
+            self._finish_failed(method, context, error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _stream(self, method: Method, argument: Any, context: ServicerContext) -> None:
+        responses = method.behavior(argument, context)
+        try:
+            for response in responses:
+                self._send(method, context, response)
+        finally:
+            close = getattr(responses, "close", None)
+            if close is not None:
+                close()
+
+    def _request(self, method: Method) -> Any:
+        message = self.request
+        assert message is not None
+        self.request = None
+        if type(message) is not bytes:
+            message = self.unpack(message)
+        return self._deserialize(method, message)
+
+    @staticmethod
+    def _deserialize(method: Method, message: bytes) -> Any:
+        try:
+            return method.deserialize(message)
+        except Exception as error:
+            _LOG.exception("the request deserializer of %s raised", method.path)
+            raise _Refused(
+                StatusCode.INTERNAL, f"Exception deserializing request: {error}"
+            ) from None
+
+    def _serialize(self, method: Method, response: Any) -> bytes:
+        try:
+            payload = method.serialize(response)
+            size = len(payload)
+        except Exception as error:
+            _LOG.exception("the response serializer of %s raised", method.path)
+            raise _Refused(
+                StatusCode.INTERNAL, f"Failed to serialize response: {error}"
+            ) from None
+        limit = self.core.options.max_send
+        if 0 <= limit < size:
+            raise _Refused(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"SERVER: Sent message larger than max ({size} vs. {limit})",
+            )
+        return payload
+
+    def _answer(self, method: Method, context: ServicerContext, response: Any) -> None:
+        """End a call that has one response."""
+        if response is None and context._code not in (None, StatusCode.OK):
+            self._finish(context)
+            return
+        payload = self._serialize(method, response)
+        link = self.link
+        with link.lock:
+            if (
+                context._code is None
+                and context._trailing is None
+                and not self.headers_sent
+                and self.encoder is None
+            ):
+                self.finish_ok(payload)
+                if self._timer is not None or context._callbacks is not None:
+                    self._ended()
+                link.answered()
+                return
+            if self.over:
+                return
+            if not self.headers_sent:
+                self.send_initial_metadata(())
+            self.send_response(payload, compress=context._compress_next)
+        self._finish(context)
+
+    def _finish(self, context: ServicerContext) -> None:
+        """End the call with what its handler set."""
+        fields = encode_metadata(context._trailing)
+        link = self.link
+        with link.lock:
+            if self.over:
+                return
+            if not self.headers_sent and context._code in (None, StatusCode.OK):
+                self.send_initial_metadata(())
+            self.finish(context._code or StatusCode.OK, context._details, fields)
+            self._ended()
+            link.answered()
+
+    def _finish_with(self, code: StatusCode, details: str) -> None:
+        with self.link.lock:
+            if not self.over:
+                self.finish(code, details)
+                self._ended()
+                self.link.answered()
+
+    def _finish_failed(
+        self, method: Method, context: ServicerContext, error: BaseException
+    ) -> None:
+        code, details = context._code, context._details
+        if not context._aborted:
+            if self.over:
+                # The handler was told, by an exception from its context or iterator.
+                _LOG.debug("the handler of %s raised after its call was over", method.path)
+                return
+            _LOG.error("the handler of %s raised", method.path, exc_info=error)
+            if code in (None, StatusCode.OK):
+                code = StatusCode.UNKNOWN
+            details = details or f"Exception calling application: {error}"
+        fields = encode_metadata(context._trailing)
+        with self.link.lock:
+            if not self.over:
+                self.finish(code or StatusCode.UNKNOWN, details, fields)
+                self._ended()
+                self.link.answered()
+
+    # What the handler does
+
+    def next_request(self) -> Any:
+        """The next request; StopIteration after the last.
+
+        Raises:
+            _Over: the call was cut off.
+        """
+        method = self.method
+        assert method is not None
+        lock = self.link.lock
+        while True:
+            with lock:
+                if self.inbox:
+                    message = self.take_message()
+                    if self.connection.outbox:
+                        self.link.flush_soon()
+                    break
+                if self.over:
+                    raise _Over
+                if self.requests_done:
+                    raise StopIteration
+                sleeper = self._reader_sleeps = threading.Lock()
+                sleeper.acquire()
+            sleeper.acquire()
+        if type(message) is not bytes:
+            message = self.unpack(message)
+        return self._deserialize(method, message)
+
+    def _send(self, method: Method, context: ServicerContext, response: Any) -> None:
+        """Send a response of a stream; return when flow control has taken it."""
+        payload = self._serialize(method, response)
+        compress = context._compress_next
+        context._compress_next = True
+        link = self.link
+        with link.lock:
+            if self.over:
+                raise _Over
+            if not self.headers_sent:
+                self.send_initial_metadata(())
+            self.send_response(payload, compress=compress)
+            link.flush_soon()
+            parked = self.parked is not None
+        while parked:
+            with link.lock:
+                parked = self.parked is not None
+                if not parked:
+                    return
+                if self.over:
+                    raise _Over
+                sleeper = self._writer_sleeps = threading.Lock()
+                sleeper.acquire()
+            sleeper.acquire()
+
+
+def _run_all(callbacks: list[Any]) -> None:
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            _LOG.exception("a callback of a call raised")

@@ -1,0 +1,88 @@
+"""Compression chosen by channel, call, server and handler, measured in bytes on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.front_end import SERVICE, FrontEnd
+from support.handlers import ServerCall
+from support.libraries import Metadata
+from support.simple import ECHOES
+from support.wiretap import Wiretap
+
+ZEROS = bytes(1 << 18)
+FEW = 40_000
+ALGORITHMS = ["Gzip", "Deflate"]
+
+
+@pytest.fixture
+def tap(request: pytest.FixtureRequest, front: FrontEnd) -> Iterator[Wiretap]:
+    """In front of an echo server with the compression of the test's parameter, if it has one."""
+    algorithm = getattr(request, "param", None)
+
+    async def chosen(call: ServerCall) -> bytes:
+        choice = str(dict(call.metadata)["choose"])
+        call.context.set_compression(call.library.compression(choice))
+        if call.library.name == "grpc":
+            # grpc.aio forgets the choice if the headers leave with the only response.
+            await call.send_initial_metadata([])
+        return ZEROS
+
+    async def sometimes(call: ServerCall) -> None:
+        await call.write(ZEROS)
+        call.context.disable_next_message_compression()
+        await call.write(ZEROS)
+        await call.write(ZEROS)
+
+    handlers = {**ECHOES, "unary_unary": chosen, "unary_stream": sometimes}
+    server = front.serve(handlers, compression=front.library.compression(algorithm))
+    tap = Wiretap(server.ports[0])
+    yield tap
+    tap.close()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_channel_compresses(front: FrontEnd, tap: Wiretap, algorithm: str) -> None:
+    client = front.connect(f"127.0.0.1:{tap.port}", compression=algorithm)
+    outcome = client.call(SERVICE + "StreamUnary", "stream_unary", [ZEROS, ZEROS])
+    assert outcome.responses == [ZEROS * 2]
+    assert tap.sent < FEW
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_call_compresses(front: FrontEnd, tap: Wiretap, algorithm: str) -> None:
+    client = front.connect(f"127.0.0.1:{tap.port}")
+    path = SERVICE + "StreamUnary"
+    assert client.call(path, "stream_unary", [ZEROS], compression=algorithm).responses == [ZEROS]
+    assert tap.sent < FEW
+    assert client.call(path, "stream_unary", [ZEROS]).responses == [ZEROS]
+    assert tap.sent > len(ZEROS)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_handler_chooses(front: FrontEnd, tap: Wiretap, algorithm: str) -> None:
+    client = front.connect(f"127.0.0.1:{tap.port}")
+    chosen: Metadata = [("choose", algorithm)]
+    outcome = client.call(SERVICE + "UnaryUnary", "unary_unary", [b""], metadata=chosen)
+    assert outcome.responses == [ZEROS]
+    assert tap.received < FEW
+
+
+@pytest.mark.parametrize("tap", ALGORITHMS, indirect=True)
+def test_a_server_compresses_but_for_one_message(front: FrontEnd, tap: Wiretap) -> None:
+    client = front.connect(f"127.0.0.1:{tap.port}")
+    outcome = client.call(SERVICE + "StreamUnary", "stream_unary", [ZEROS])
+    assert outcome.responses == [ZEROS]
+    assert tap.received < FEW
+    before = tap.received
+    outcome = client.call(SERVICE + "UnaryStream", "unary_stream", [b""])
+    assert outcome.responses == [ZEROS] * 3
+    assert len(ZEROS) < tap.received - before < len(ZEROS) + FEW
+
+
+def test_a_decompressed_message_has_a_limit_too(front: FrontEnd, tap: Wiretap) -> None:
+    client = front.connect(f"127.0.0.1:{tap.port}", compression="Gzip")
+    outcome = client.call(SERVICE + "StreamUnary", "stream_unary", [bytes((4 << 20) + 1)])
+    assert outcome.code == "RESOURCE_EXHAUSTED"

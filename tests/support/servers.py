@@ -1,0 +1,127 @@
+"""A running server with the same small interface for both front ends of a library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from typing import Any, Protocol
+
+from support.handlers import Method, aio_handler, sync_handler
+from support.libraries import LIMIT, Library
+from support.loops import LoopThread
+
+__all__ = ["AioServer", "Server", "SyncServer", "generic_handlers"]
+
+Options = Sequence[tuple[str, Any]]
+
+
+class Server(Protocol):
+    """What tests need of a started server. `stop` returns a wait for the stop's end."""
+
+    ports: list[int]
+    raw: Any
+
+    @property
+    def target(self) -> str: ...
+    def stop(self, grace: float | None) -> Callable[[], None]: ...
+    def close(self) -> None: ...
+
+
+def generic_handlers(
+    library: Library,
+    methods: Mapping[str, Method],
+    adapt: Callable[[Library, Method], Any],
+) -> tuple[Any, ...]:
+    """Generic handlers for `methods`, by their full path `/package.Service/Method`."""
+    services: dict[str, dict[str, Any]] = {}
+    for path, method in methods.items():
+        _, service, name = path.split("/")
+        services.setdefault(service, {})[name] = adapt(library, method)
+    return tuple(
+        library.root.method_handlers_generic_handler(service, handlers)
+        for service, handlers in services.items()
+    )
+
+
+class SyncServer:
+    """The library's thread-pool server."""
+
+    def __init__(
+        self,
+        library: Library,
+        methods: Mapping[str, Method],
+        *,
+        addresses: Sequence[str] = ("127.0.0.1:0",),
+        options: Options | None = None,
+        compression: Any = None,
+        maximum_concurrent_rpcs: int | None = None,
+        workers: int = 64,
+    ) -> None:
+        self._pool = futures.ThreadPoolExecutor(workers)
+        self.raw: Any = library.root.server(
+            self._pool,
+            options=options,
+            compression=compression,
+            maximum_concurrent_rpcs=maximum_concurrent_rpcs,
+        )
+        self.raw.add_generic_rpc_handlers(generic_handlers(library, methods, sync_handler))
+        self.ports = [self.raw.add_insecure_port(address) for address in addresses]
+        self.raw.start()
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.ports[0]}"
+
+    def stop(self, grace: float | None) -> Callable[[], None]:
+        stopped = self.raw.stop(grace)
+
+        def wait() -> None:
+            assert stopped.wait(LIMIT), "the server did not stop"
+
+        return wait
+
+    def close(self) -> None:
+        self.stop(None)()
+        self._pool.shutdown(wait=True)
+
+
+class AioServer:
+    """The library's asyncio server, on a loop that runs in another thread."""
+
+    def __init__(
+        self,
+        library: Library,
+        methods: Mapping[str, Method],
+        loop: LoopThread,
+        *,
+        addresses: Sequence[str] = ("127.0.0.1:0",),
+        options: Options | None = None,
+        compression: Any = None,
+        maximum_concurrent_rpcs: int | None = None,
+    ) -> None:
+        self._loop = loop
+        self.ports: list[int] = []
+
+        async def start() -> Any:
+            server = library.aio.server(
+                options=options,
+                compression=compression,
+                maximum_concurrent_rpcs=maximum_concurrent_rpcs,
+            )
+            server.add_generic_rpc_handlers(generic_handlers(library, methods, aio_handler))
+            self.ports.extend(server.add_insecure_port(address) for address in addresses)
+            await server.start()
+            return server
+
+        self.raw: Any = loop.run(start)
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.ports[0]}"
+
+    def stop(self, grace: float | None) -> Callable[[], None]:
+        stopped = self._loop.start(self.raw.stop, grace)
+        return lambda: stopped.result(LIMIT)
+
+    def close(self) -> None:
+        self.stop(None)()

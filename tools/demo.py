@@ -1,0 +1,307 @@
+"""`make demo`: generate code for the examples, run them, and check every line that they print.
+
+    python tools/demo.py [--port N] [--examples DIRECTORY] [NAME ...]
+
+Rules: it waits for what a program prints, never for time to pass; every wait is bounded; however it
+ends, no process that it started is left. The port is the tutorial's 50051 or `CLARION_DEMO_PORT`;
+0 means any free one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_PORT = 50051
+# How long a program may take to print the next expected line, or to end, on a busy machine.
+PATIENCE_SECONDS = 30.0
+
+_LISTENING = re.compile(r"Server started, listening on (\d+)$")
+
+
+class DemoError(Exception):
+    """An example did not do what it should; the message says which and what it did."""
+
+
+class Program:
+    """A running example whose lines can be waited for."""
+
+    def __init__(self, name: str, script: Path, *arguments: str) -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self._new: queue.Queue[str | None] = queue.Queue()
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", str(script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # Ctrl-C in the terminal is for the demo, which then ends its programs in order.
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._new.put(line.rstrip("\n"))
+        self._new.put(None)
+
+    def next_line(self) -> str | None:
+        """Return the next line and show it, or None when the program will print no more."""
+        try:
+            line = self._new.get(timeout=PATIENCE_SECONDS)
+        except queue.Empty:
+            raise self.error(f"printed nothing for {PATIENCE_SECONDS:.0f} s") from None
+        if line is not None:
+            self.lines.append(line)
+            print(f"  {self.name:<7}| {line}", flush=True)
+        return line
+
+    def expect(self, wanted: str) -> None:
+        """Wait for the next line, which must be `wanted`."""
+        line = self.next_line()
+        if line != wanted:
+            said = "ended" if line is None else f"printed {line!r}"
+            if line is not None:
+                self.drain()
+            raise self.error(f"{said} where {wanted!r} should have come")
+
+    def drain(self) -> None:
+        """Show what else the program says, such as the rest of a traceback, until it falls silent."""
+        while True:
+            try:
+                line = self._new.get(timeout=1)
+            except queue.Empty:
+                return
+            if line is None:
+                return
+            self.lines.append(line)
+            print(f"  {self.name:<7}| {line}", flush=True)
+
+    def type(self, line: str) -> None:
+        """Send a line to the program's standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def end_input(self) -> None:
+        """Close the program's standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def finish(self) -> None:
+        """Wait until the program has ended by itself, with success and no further line."""
+        line = self.next_line()
+        if line is not None:
+            self.drain()
+            raise self.error(f"printed {line!r} where it should have ended")
+        try:
+            code = self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise self.error("does not end") from None
+        if code:
+            raise self.error(f"ended with exit code {code}")
+
+    def error(self, what: str) -> DemoError:
+        return DemoError(f"{self.name} {what}")
+
+    def kill(self) -> None:
+        """End the program at once if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    pass
+
+
+class Demo:
+    """Runs the examples of one directory on one port."""
+
+    def __init__(self, examples: Path, port: int) -> None:
+        self.examples = examples
+        self.port = port
+
+    def generate(self, name: str) -> None:
+        """Generate the code of the example `name` beside its .proto file."""
+        folder = self.examples / name
+        outputs = [f"--{kind}_out={folder}" for kind in ("python", "pyi", "grpc_python")]
+        command = [sys.executable, "-m", "clarion", "protoc", f"-I{folder}", *outputs]
+        command.append(f"{name}.proto")
+        print(f"  clarion protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. {name}.proto")
+        sys.stdout.flush()
+        if subprocess.run(command, check=False).returncode:
+            raise DemoError(f"the code of {name} could not be generated")
+
+    @contextmanager
+    def program(self, name: str, script: str, *arguments: str) -> Iterator[Program]:
+        """Run a script of the examples; it is gone when the block ends."""
+        program = Program(name, self.examples / script, *arguments)
+        try:
+            yield program
+        finally:
+            program.kill()
+
+    @contextmanager
+    def server(self, script: str, stop: signal.Signals) -> Iterator[str]:
+        """Run a server, give its port, and at the end stop it by the signal `stop`."""
+        with self.program("server", script, str(self.port)) as server:
+            match = _LISTENING.match(server.next_line() or "")
+            if match is None:
+                server.drain()
+                raise server.error("did not start")
+            yield match[1]
+            server.process.send_signal(stop)
+            server.expect("Server stopped")
+            server.finish()
+
+    def client(self, script: str, port: str, *expected: str) -> None:
+        """Run a client to its end and check its lines."""
+        with self.program("client", script, port) as client:
+            for line in expected:
+                client.expect(line)
+            client.finish()
+
+
+_GREETING = "Received from server: Hello, Alice! (from gRPC server)"
+
+
+def hello(demo: Demo) -> None:
+    """hello: a unary call, with threads"""
+    demo.generate("hello")
+    with demo.server("hello/server.py", signal.SIGINT) as port:
+        demo.client("hello/client.py", port, _GREETING)
+
+
+def hello_async(demo: Demo) -> None:
+    """hello: the same with asyncio"""
+    demo.generate("hello")
+    with demo.server("hello/async_server.py", signal.SIGINT) as port:
+        demo.client("hello/async_client.py", port, _GREETING)
+
+
+def prices(demo: Demo) -> None:
+    """prices: server streaming"""
+    demo.generate("prices")
+    lines = ("CLRN 100.00", "CLRN 100.25", "CLRN 100.15", "CLRN 100.20", "CLRN 100.60")
+    with demo.server("prices/server.py", signal.SIGTERM) as port:
+        demo.client("prices/client.py", port, *lines)
+
+
+def upload(demo: Demo) -> None:
+    """upload: client streaming"""
+    demo.generate("upload")
+    with demo.server("upload/server.py", signal.SIGTERM) as port:
+        demo.client("upload/client.py", port, "Uploaded sample.bin: 1048576 bytes, intact")
+
+
+def chat(demo: Demo) -> None:
+    """chat: bidirectional streaming"""
+    demo.generate("chat")
+    with (
+        demo.server("chat/server.py", signal.SIGTERM) as port,
+        demo.program("bob", "chat/client.py", "Bob", port) as bob,
+    ):
+        bob.expect("room: Bob joined")
+        with demo.program("alice", "chat/client.py", "Alice", port) as alice:
+            alice.expect("room: Alice joined")
+            bob.expect("room: Alice joined")
+            alice.type("Hello, Bob!")
+            for member in (alice, bob):
+                member.expect("Alice: Hello, Bob!")
+            bob.type("Hello, Alice!")
+            for member in (alice, bob):
+                member.expect("Bob: Hello, Alice!")
+            alice.end_input()
+            alice.finish()
+        bob.expect("room: Alice left")
+        bob.end_input()
+        bob.finish()
+
+
+SCENES: dict[str, Callable[[Demo], None]] = {
+    "hello": hello,
+    "hello-async": hello_async,
+    "prices": prices,
+    "upload": upload,
+    "chat": chat,
+}
+
+
+def _is_taken(port: int) -> bool:
+    for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                if os.name != "nt":
+                    # Connections of an earlier run that linger must not count.
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            # Any other error, such as no IPv6 here, is for the server to explain.
+            if error.errno == errno.EADDRINUSE:
+                return True
+    return False
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCENES)}")
+    parser.add_argument("--examples", type=Path, default=ROOT / "examples")
+    parser.add_argument(
+        "--port", type=int, default=int(os.environ.get("CLARION_DEMO_PORT", DEFAULT_PORT))
+    )
+    args = parser.parse_args()
+    unknown = sorted(set(args.names) - set(SCENES))
+    if unknown:
+        parser.error(f"no such example: {', '.join(unknown)}; there are {', '.join(SCENES)}")
+    port = args.port
+    if port and _is_taken(port):
+        print(f"port {port} is taken by another program, so the servers get any free port")
+        port = 0
+    # A job in the background of a shell starts with SIGINT ignored, and its children would too.
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    demo = Demo(args.examples.resolve(), port)
+    try:
+        for name in args.names or SCENES:
+            print(f"\n{SCENES[name].__doc__}", flush=True)
+            SCENES[name](demo)
+    except DemoError as error:
+        print(f"\nthe demo FAILED: {error}", flush=True)
+        return 1
+    except KeyboardInterrupt:
+        print("\nthe demo was interrupted", flush=True)
+        return 130
+    print("\nall examples did what they should", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

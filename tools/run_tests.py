@@ -1,0 +1,210 @@
+"""Run the test suite on every supported Python of this machine and add up the results.
+
+    python tools/run_tests.py [--only 3.12,3.13] [--jobs N] [pytest arguments ...]
+
+Rules: one environment per minor version under `.venvs/`, made again when `pyproject.toml` or the
+interpreter changes. Coverage is measured on the newest version only, and the modules without I/O
+(`[tool.clarion] fully-covered`) must reach 100 % with branches. The last line is always the sum,
+`N passed, N failed, N skipped`; the exit code is non-zero on any failure. Two versions run side by
+side where there are two cores: every test is bounded by its own time limit and none asserts a timing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pythons
+import venvs
+from venvs import ROOT
+
+__all__ = ["main"]
+
+# Far above what the suite needs: it only keeps a hung run from holding CI for ever.
+_SUITE_SECONDS = 1500
+
+
+@dataclass
+class Result:
+    """What one version's run amounted to."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    ok: bool = True
+
+    def __add__(self, other: Result) -> Result:
+        return Result(
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.ok and other.ok,
+        )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _prepare(interpreter: pythons.Interpreter) -> tuple[Path, list[str]]:
+    directory = ROOT / ".venvs" / interpreter.minor
+    state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
+    state.update(f"{interpreter.full} {interpreter.path}".encode())
+    stamp = directory / ".clarion-stamp"
+    lines = stamp.read_text().splitlines() if stamp.exists() else []
+    if not lines or lines[0] != state.hexdigest():
+        venvs.create(directory, interpreter.path)
+        absent = venvs.install(
+            directory, extras=["protoc", "uvloop", "zstd"], groups=["test"], optional=["peers"]
+        )
+        lines = [state.hexdigest(), *absent]
+        stamp.write_text("\n".join(lines) + "\n")
+    return venvs.python_of(directory), lines[1:]
+
+
+def _read_report(path: Path) -> Result:
+    try:
+        suites = list(ElementTree.parse(path).getroot().iter("testsuite"))
+    except (OSError, ElementTree.ParseError):
+        return Result(failed=1, ok=False)
+
+    def total(name: str) -> int:
+        return sum(int(suite.get(name, "0")) for suite in suites)
+
+    failed = total("failures") + total("errors")
+    skipped = total("skipped")
+    return Result(max(total("tests") - failed - skipped, 0), failed, skipped)
+
+
+def _pytest(python: Path, arguments: list[str], *, coverage: bool, live: bool) -> Result:
+    runner = ["-m", "coverage", "run", "-m", "pytest"] if coverage else ["-m", "pytest"]
+    with tempfile.TemporaryDirectory() as folder:
+        report, output = Path(folder, "report.xml"), Path(folder, "output.txt")
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [str(python), *runner, f"--junitxml={report}", "-q", *arguments],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=None if live else file,
+                stderr=subprocess.STDOUT if not live else None,
+            )
+            try:
+                code = process.wait(_SUITE_SECONDS)
+            except BaseException as error:
+                process.kill()
+                process.wait()
+                if not isinstance(error, subprocess.TimeoutExpired):
+                    raise
+                _say(f"the run was ended after {_SUITE_SECONDS} s")
+                code = 1
+        _say(output.read_text(encoding="utf-8", errors="replace").rstrip())
+        result = _read_report(report)
+        if code and not result.failed:
+            _say(f"pytest ended with exit code {code}")
+            result.failed = 1
+        result.ok = result.ok and code == 0
+        return result
+
+
+def _coverage(python: Path) -> bool:
+    def run(*arguments: str) -> int:
+        return subprocess.run(
+            [str(python), "-m", "coverage", *arguments], cwd=ROOT, check=False
+        ).returncode
+
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        pure = ",".join(tomllib.load(file)["tool"]["clarion"]["fully-covered"])
+    if run("combine", "--quiet"):
+        return False
+    _say("\nCoverage of each module, with branches:")
+    if run("report"):
+        return False
+    _say("\nCoverage of the modules without I/O, which must be 100 %:")
+    return run("report", f"--include={pure}", "--fail-under=100", "--skip-covered") == 0
+
+
+def _run_version(
+    interpreter: pythons.Interpreter,
+    prepared: Callable[[], tuple[Path, list[str]]],
+    arguments: list[str],
+    *,
+    coverage: bool,
+    live: bool,
+) -> Result:
+    label = f"Python {interpreter.full}"
+    started = time.monotonic()
+    try:
+        python, absent = prepared()
+    except venvs.InstallError as error:
+        _say(f"{label}: no environment\n{error}")
+        return Result(failed=1, ok=False)
+    for line in absent:
+        _say(f"{label}: {line}")
+    _say(f"{label}: running{' with coverage' if coverage else ''}")
+    result = _pytest(python, arguments, coverage=coverage, live=live)
+    _say(
+        f"{label}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped"
+        f" in {time.monotonic() - started:.0f} s\n"
+    )
+    return result
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", help="minor versions, such as 3.12,3.13")
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 2))
+    parser.add_argument("--no-coverage", action="store_true")
+    args, arguments = parser.parse_known_args()
+    found = pythons.find()
+    _say(pythons.report(found))
+    only = {name for name in args.only.split(",") if name}
+    chosen = [one for one in found if not only or one.minor in only]
+    if not chosen:
+        _say(f"no interpreter to run: asked for {args.only or 'any'}")
+        return 1
+    # The newest goes first: with coverage it takes longest.
+    chosen.reverse()
+    for leftover in ROOT.glob(".coverage.*"):
+        leftover.unlink()
+    jobs = max(1, min(args.jobs, len(chosen)))
+    with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as builders:
+        environments = [builders.submit(_prepare, one) for one in chosen]
+        runs = [
+            pool.submit(
+                _run_version,
+                one,
+                environment.result,
+                arguments,
+                coverage=one is chosen[0] and not args.no_coverage,
+                live=jobs == 1,
+            )
+            for one, environment in zip(chosen, environments, strict=True)
+        ]
+        total = sum((run.result() for run in runs), Result())
+    if not args.no_coverage:
+        try:
+            newest = environments[0].result()[0]
+        except venvs.InstallError:
+            total.ok = False
+        else:
+            if not _coverage(newest):
+                _say("coverage: FAILED, see above")
+                total.ok = False
+    _say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 0 if total.ok and not total.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
