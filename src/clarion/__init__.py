@@ -24,9 +24,12 @@ from clarion.replace import install_as_grpc
 from clarion.rpc_error import RpcError
 from clarion.status import StatusCode
 from clarion.sync import (
+    Call,
     Channel,
+    Future,
     FutureCancelledError,
     FutureTimeoutError,
+    RpcContext,
     Server,
     ServicerContext,
     channel_ready_future,
@@ -35,13 +38,16 @@ from clarion.sync import (
 )
 
 __all__ = [
+    "Call",
     "Channel",
     "ChannelConnectivity",
     "Compression",
+    "Future",
     "FutureCancelledError",
     "FutureTimeoutError",
     "GenericRpcHandler",
     "HandlerCallDetails",
+    "RpcContext",
     "RpcError",
     "RpcMethodHandler",
     "Server",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.http2 import Clock
 
 from clarion.http2 import Budget, Config, ConnectionFault, ErrorCode
 from clarion.http2.abuse import Allowance, Allowances
+from support.http2 import Clock
 
 
 def test_burst_then_calm() -> None:
@@ -14,7 +14,9 @@ def test_burst_then_calm() -> None:
     allowance = Allowance("pings", Budget(3, 1.0), clock)
     for _ in range(3):
         allowance.spend(0)
-    with pytest.raises(ConnectionFault, match=r"too many PING frames: .* \(Config.pings\)") as caught:
+    with pytest.raises(
+        ConnectionFault, match=r"too many PING frames: .* \(Config.pings\)"
+    ) as caught:
         allowance.spend(0)
     assert caught.value.code is ErrorCode.ENHANCE_YOUR_CALM
 

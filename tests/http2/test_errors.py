@@ -10,7 +10,12 @@ from clarion.http2 import ConnectionFault, ErrorCode, StreamFault, error_name
 
 @pytest.mark.parametrize(
     ("code", "name"),
-    [(0, "NO_ERROR"), (0xB, "ENHANCE_YOUR_CALM"), (0xD, "HTTP_1_1_REQUIRED"), (0x99, "error code 0x99")],
+    [
+        (0, "NO_ERROR"),
+        (0xB, "ENHANCE_YOUR_CALM"),
+        (0xD, "HTTP_1_1_REQUIRED"),
+        (0x99, "error code 0x99"),
+    ],
 )
 def test_names(code: int, name: str) -> None:
     assert error_name(code) == name

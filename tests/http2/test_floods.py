@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+
+from clarion.http2 import Budget, Config, Connection, ErrorCode, Stream
 from support.http2 import (
     ACK,
     CONTINUATION,
@@ -39,8 +41,6 @@ from support.http2 import (
     settings,
     window_update,
 )
-
-from clarion.http2 import Budget, Config, ErrorCode
 
 CALM = ErrorCode.ENHANCE_YOUR_CALM
 LIMIT = 20
@@ -405,6 +405,7 @@ def test_answers_to_a_peer_that_does_not_read_are_bounded(driver_writes_on: bool
         if connection.closed:
             break
         side.feed(headers(sid(), end=True), frame(PING, 0, 0, bytes(8)))
+        connection.pause()
         if driver_writes_on:
             written += b"".join(connection.take_output())
     written += b"".join(connection.take_output())
@@ -462,8 +463,15 @@ def test_settings_that_repeat_a_value_walk_the_streams_once() -> None:
     side = server()
     side.feed(*(headers(sid) for sid in range(1, 41, 2)))
     walked: list[int] = []
-    enqueue = side.connection._enqueue
-    side.connection._enqueue = lambda s: (walked.append(1), enqueue(s))[1]  # type: ignore[method-assign]
+
+    class Watched(Connection):
+        __slots__ = ()
+
+        def _enqueue(self, stream: Stream) -> None:
+            walked.append(stream.stream_id)
+            super()._enqueue(stream)
+
+    side.connection.__class__ = Watched
     payload = b"".join(b"\0\4" + (n % 1000).to_bytes(4, "big") for n in range(2700))
     side.feed(frame(SETTINGS, 0, 0, payload))
     assert len(walked) == 20

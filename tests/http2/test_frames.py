@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from support.http2 import CONTINUATION, END_HEADERS, END_STREAM, HEADERS, parse
 
 from clarion.http2 import frames
+from support.http2 import CONTINUATION, END_HEADERS, END_STREAM, HEADERS, parse
 
 STREAM_IDS = st.integers(1, 2**31 - 1)
 U32 = st.integers(0, 2**32 - 1)
@@ -61,7 +61,9 @@ def test_frames_as_hyperframe_builds_them(
 ) -> None:
     peer = pytest.importorskip("hyperframe.frame", reason="hyperframe is not installed")
     ack = ["ACK"] if flag else []
-    assert frames.ping(opaque, ack=flag) == peer.PingFrame(opaque_data=opaque, flags=ack).serialize()
+    assert (
+        frames.ping(opaque, ack=flag) == peer.PingFrame(opaque_data=opaque, flags=ack).serialize()
+    )
     assert frames.rst_stream(sid, number) == peer.RstStreamFrame(sid, error_code=number).serialize()
     assert (
         frames.goaway(sid, number, debug)

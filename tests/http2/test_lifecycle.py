@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+from clarion.http2 import Abort, Config, ErrorCode
+from clarion.http2.semantics import check_request
 from support.http2 import (
     ACK,
     DATA,
@@ -28,8 +31,6 @@ from support.http2 import (
     settings,
     window_update,
 )
-
-from clarion.http2 import Abort, Config, ErrorCode
 
 NO_ERROR = ErrorCode.NO_ERROR
 MAX_ID = 2**31 - 1
@@ -66,7 +67,9 @@ def test_a_server_drains_in_two_steps(bytewise: bool) -> None:
     assert not side.connection.closed
     respond(side, 3)
     assert side.connection.closed
-    assert side.observer.reason == Abort(NO_ERROR, "the connection was drained", connection_lost=True)
+    assert side.observer.reason == Abort(
+        NO_ERROR, "the connection was drained", connection_lost=True
+    )
     assert side.observer.events == ["ready", "finished"]
 
 
@@ -109,7 +112,7 @@ def test_last_stream_never_rises_after_the_final_goaway() -> None:
     side.feed(frame(PING, ACK, 0, ping.payload), headers(3), headers(5))
     assert [f.number for f in side.frames()] == [1]
     side.connection.close()
-    assert [(f.kind, f.number) for f in side.frames()] == [(GOAWAY, 1)]
+    assert [(f.kind, f.number) for f in side.frames()] == [(RST, 8), (GOAWAY, 1)]
 
 
 def test_a_drain_ends_after_the_last_stream_is_reset() -> None:
@@ -278,7 +281,11 @@ def test_close(is_client: bool) -> None:
     side.connection.fail(ErrorCode.INTERNAL_ERROR, "too late")
     side.connection.connection_lost("too late")
     last = 0 if is_client else 1
-    assert [(f.kind, f.number, f.code) for f in side.frames()] == [(GOAWAY, last, NO_ERROR)]
+    *resets, end = side.frames()
+    # A server says of each call that it is cut off.
+    cancelled = [] if is_client else [(RST, 1, ErrorCode.CANCEL)]
+    assert [(f.kind, f.sid, f.code) for f in resets] == cancelled
+    assert (end.kind, end.number, end.code) == (GOAWAY, last, NO_ERROR)
     assert side.opened[1].abort == Abort(0, "the connection was closed", connection_lost=True)
     assert side.observer.events == ["ready", "finished"]
 
@@ -358,7 +365,7 @@ def test_a_reset_stream_that_raises_ends_the_connection() -> None:
     assert side.connection.closed
     assert side.opened[3].abort is not None
     assert side.opened[3].abort.code is ErrorCode.INTERNAL_ERROR
-    assert side.frames()[-1].code is ErrorCode.INTERNAL_ERROR
+    assert side.frames()[-1].code == ErrorCode.INTERNAL_ERROR
 
 
 @pytest.mark.parametrize("event", ["on_headers", "on_data"])
@@ -367,7 +374,7 @@ def test_a_broken_layer_above_ends_the_connection(event: str) -> None:
     with pytest.raises(Broken):
         side.feed(headers(1), data(1, b"x"))
     assert side.connection.closed
-    assert side.frames()[-1].code is ErrorCode.INTERNAL_ERROR
+    assert side.frames()[-1].code == ErrorCode.INTERNAL_ERROR
 
 
 # Streams
@@ -550,8 +557,6 @@ def test_waiting_and_draining() -> None:
 
 
 def test_headers_that_are_refused_by_the_layer_above(bytewise: bool) -> None:
-    from clarion.http2.semantics import check_request
-
     def check(stream: Recorder) -> None:
         check_request(stream.heads[-1].fields)
 

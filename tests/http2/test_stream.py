@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support.http2 import client
 
 from clarion.hpack import HeaderList
 from clarion.http2 import Abort, Stream
+from support.http2 import client
 
 
 def test_the_layer_above_must_listen() -> None:

@@ -93,12 +93,13 @@ def data(sid: int, payload: bytes, *, end: bool = False) -> bytes:
 def parse(output: bytes) -> list[Frame]:
     """All frames of `output`, which holds whole frames only."""
     frames = []
-    while output:
-        length = int.from_bytes(output[:3], "big")
-        kind, flags, sid = struct.unpack_from(">BBI", output, 3)
-        assert len(output) >= 9 + length, "the output ends within a frame"
-        frames.append(Frame(kind, flags, sid, output[9 : 9 + length]))
-        output = output[9 + length :]
+    at = 0
+    while at < len(output):
+        end = at + 9 + int.from_bytes(output[at : at + 3], "big")
+        kind, flags, sid = struct.unpack_from(">BBI", output, at + 3)
+        assert len(output) >= end, "the output ends within a frame"
+        frames.append(Frame(kind, flags, sid, output[at + 9 : end]))
+        at = end
     return frames
 
 

@@ -228,29 +228,37 @@ class AioCall(ClientCall):
         self.outcome = failed
         self._raise(failed)
 
-    def _pack(self, request: Any) -> tuple[bytes, bytes]:
-        payload = self._serialize(request)
+    def _pack(self, request: Any) -> tuple[bytes, bytes] | None:
+        """A request as it goes on the wire; None if it cannot go, which ends the call."""
+        try:
+            payload = self._serialize(request)
+            size = len(payload)
+        except Exception as error:
+            _LOG.exception("the request serializer raised")
+            self.end(Outcome(StatusCode.INTERNAL, f"Exception serializing request: {error}"))
+            return None
         limit = self.core.options.max_send
-        if 0 <= limit < len(payload):
-            raise _TooLarge(f"CLIENT: Sent message larger than max ({len(payload)} vs. {limit})")
+        if 0 <= limit < size:
+            self.end(
+                Outcome(
+                    StatusCode.RESOURCE_EXHAUSTED,
+                    f"CLIENT: Sent message larger than max ({size} vs. {limit})",
+                )
+            )
+            return None
         return self.pack(payload)
 
     def _begin(self, request: Any) -> None:
         """Start a call with one request."""
-        try:
-            message = self._pack(request)
-        except _TooLarge as error:
-            self.end(Outcome(StatusCode.RESOURCE_EXHAUSTED, str(error)))
-        except Exception as error:
-            _LOG.exception("the request serializer raised")
-            self.end(
-                Outcome(StatusCode.INTERNAL, f"Exception serializing request: {error}")
-            )
+        if self.outcome is not None:
+            return
+        message = self._pack(request)
+        if message is None:
+            return
+        if self._timer is not None and self.time_remaining() == 0:
+            self.deadline_passed()
         else:
-            if self._timer is not None and self.time_remaining() == 0:
-                self.deadline_passed()
-            else:
-                self.begin(message)
+            self.begin(message)
 
     def __del__(self) -> None:
         if getattr(self, "outcome", self) is None and not self._loop.is_closed():
@@ -268,10 +276,6 @@ class AioCall(ClientCall):
         state = "in progress" if outcome is None else f"{outcome.code.name}, {outcome.details!r}"
         path = dict(self.start.fields).get(b":path", b"").decode("latin-1")
         return f"<{type(self).__name__} of {path}: {state}>"
-
-
-class _TooLarge(Exception):
-    """A request is above the limit on sent messages."""
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:
@@ -378,6 +382,8 @@ class _StreamRequest(AioCall):
 
     def _begin_stream(self, requests: Any) -> None:
         self._iterated = requests is not None
+        if self.outcome is not None:
+            return
         if self._timer is not None and self.time_remaining() == 0:
             self.deadline_passed()
             return
@@ -434,10 +440,8 @@ class _StreamRequest(AioCall):
             self.half_close()
 
     async def _write(self, request: Any) -> None:
-        try:
-            message = self._pack(request)
-        except _TooLarge as error:
-            self.end(Outcome(StatusCode.RESOURCE_EXHAUSTED, str(error)))
+        message = self._pack(request)
+        if message is None:
             self._raise(await self._wait_done())
         while self.attempt is None and self.outcome is None:
             await self._wait_writable()

@@ -23,7 +23,10 @@ from clarion.client_core import ChannelCore, ChannelOptions
 from clarion.client_core.invocation import Method
 from clarion.connectivity import ChannelConnectivity
 from clarion.method import Compression
+from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
+from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import parse_target
+from clarion.status import StatusCode
 
 __all__ = [
     "Channel",
@@ -255,7 +258,16 @@ class _MultiCallable:
             raise UsageError("call credentials need a secure channel")
         here = channel.on_loop()
         method = self._method
-        start = method.start(here.loop.time(), timeout, metadata, wait_for_ready, compression)
+        now = here.loop.time()
+        try:
+            start = method.start(now, timeout, metadata, wait_for_ready, compression)
+        except InvalidMetadataType:
+            raise
+        except InvalidMetadata as error:
+            start = method.start(now, None, None, None, None)
+            call = kind(here.core, here.loop, start, method.serialize, method.deserialize)
+            call.end(Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"))
+            return call
         return kind(here.core, here.loop, start, method.serialize, method.deserialize)
 
 

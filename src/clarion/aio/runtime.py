@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 from collections import deque
@@ -10,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from clarion.aio.link import Link
-from clarion.client_core import LinkOwner, Pending, Timer
+from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
 from clarion.http2 import Abort, Config, Connection
 from clarion.resolver.target import Address, HostPort, UnixAddress
 
@@ -32,6 +33,10 @@ class ClientLink(Link):
         super().connection_made(transport)
         self.connection.start()
         self.flush()
+
+    def close(self, message: str) -> None:
+        cancel_calls(self.connection, message)
+        super().close(message)
 
     # ConnectionObserver
 
@@ -113,7 +118,8 @@ class AioRuntime:
             else:
                 await self.loop.create_connection(lambda: link, address.host, address.port)
         except OSError as error:
-            done(None, error.strerror or str(error))
+            # asyncio's own text names the address again, but not the reason.
+            done(None, os.strerror(error.errno) if error.errno else str(error))
             return
         done(link, "")
 

@@ -7,7 +7,7 @@ and hedging (a call already keeps its attempt apart from itself), service config
 
 from __future__ import annotations
 
-from clarion.client_core.call import Attempt, ClientCall, Start
+from clarion.client_core.call import Attempt, ClientCall, Start, cancel_calls
 from clarion.client_core.channel import ChannelCore, Pending
 from clarion.client_core.options import ChannelOptions
 from clarion.client_core.runtime import Link, LinkOwner, Runtime, Timer
@@ -23,4 +23,5 @@ __all__ = [
     "Runtime",
     "Start",
     "Timer",
+    "cancel_calls",
 ]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from clarion.client_core.channel import ChannelCore
 from clarion.client_core.runtime import Link
 from clarion.hpack import encode_literal
+from clarion.http2 import Connection
 from clarion.protocol.client_stream import ClientStream
 from clarion.protocol.compression import Compressor
 from clarion.protocol.framing import prefix
@@ -19,7 +20,7 @@ from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
 from clarion.status import StatusCode
 
-__all__ = ["Attempt", "ClientCall", "Start"]
+__all__ = ["Attempt", "ClientCall", "Start", "cancel_calls"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -262,3 +263,11 @@ class ClientCall:
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome
         self.finished()
+
+
+def cancel_calls(connection: Connection, message: str) -> None:
+    """End every call on `connection` with CANCELLED: the application closed the channel."""
+    outcome = Outcome(StatusCode.CANCELLED, message)
+    for stream in list(connection.streams.values()):
+        if isinstance(stream, Attempt):
+            stream.end(outcome)

@@ -17,6 +17,8 @@ __all__ = ["ChannelOptions"]
 
 _MAX_RECEIVE = 4 << 20
 _MAX_METADATA = 16_384
+# The option is about backoff; a busy machine may take longer than that to answer.
+_LEAST_CONNECT_TIMEOUT = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class ChannelOptions:
         user_agent: the whole header (`grpc.primary_user_agent`, `grpc.secondary_user_agent`).
         initial_backoff, max_backoff: seconds between attempts to connect
             (`grpc.initial_reconnect_backoff_ms`, `grpc.max_reconnect_backoff_ms`).
-        connect_timeout: seconds one attempt may take, at least (`grpc.min_reconnect_backoff_ms`).
+        connect_timeout: seconds one attempt may take, at least (`grpc.min_reconnect_backoff_ms`,
+            but never less than 1).
         http2: the connection's limits.
     """
 
@@ -79,6 +82,9 @@ class ChannelOptions:
             ),
             initial_backoff=int(given.get("grpc.initial_reconnect_backoff_ms", 1_000)) / 1000,
             max_backoff=int(given.get("grpc.max_reconnect_backoff_ms", 120_000)) / 1000,
-            connect_timeout=int(given.get("grpc.min_reconnect_backoff_ms", 20_000)) / 1000,
+            connect_timeout=max(
+                int(given.get("grpc.min_reconnect_backoff_ms", 20_000)) / 1000,
+                _LEAST_CONNECT_TIMEOUT,
+            ),
             http2=Config(max_header_list_size=max_metadata, **changes),
         )

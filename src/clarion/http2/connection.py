@@ -44,6 +44,8 @@ class Connection(Incoming):
             side of the connection.
     """
 
+    __slots__ = ("_stream_factory",)
+
     def __init__(
         self,
         observer: ConnectionObserver,

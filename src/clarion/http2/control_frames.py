@@ -10,7 +10,9 @@ import struct
 from collections.abc import Callable
 
 from clarion.http2 import frames
+from clarion.http2.config import Config
 from clarion.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from clarion.http2.lifecycle import ConnectionObserver
 from clarion.http2.receive_window import ReceiveWindow
 from clarion.http2.stream import Abort
 
@@ -31,7 +33,18 @@ class ControlFrames(ReceiveWindow):
             within a header block (§6.10).
     """
 
-    only_kind: int | None = frames.SETTINGS
+    __slots__ = ("only_kind",)
+
+    def __init__(
+        self,
+        observer: ConnectionObserver,
+        now: Callable[[], float],
+        config: Config,
+        *,
+        is_client: bool,
+    ) -> None:
+        super().__init__(observer, now, config, is_client=is_client)
+        self.only_kind: int | None = frames.SETTINGS
 
     def settings_frame(self, payload: bytes, flags: int, sid: int) -> None:
         """§6.5."""

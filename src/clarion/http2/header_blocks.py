@@ -13,9 +13,11 @@ from collections.abc import Callable
 
 from clarion.hpack import HeaderList
 from clarion.http2 import frames
+from clarion.http2.config import Config
 from clarion.http2.control_frames import HANDLERS as CONTROL_HANDLERS
 from clarion.http2.control_frames import ControlFrames
 from clarion.http2.errors import ConnectionFault, ErrorCode, StreamFault
+from clarion.http2.lifecycle import ConnectionObserver
 from clarion.http2.stream import Stream
 
 __all__ = ["HANDLERS", "HeaderBlocks"]
@@ -24,10 +26,26 @@ __all__ = ["HANDLERS", "HeaderBlocks"]
 class HeaderBlocks(ControlFrames):
     """Assembles header blocks and hands them to their streams."""
 
-    _block: list[bytes]
-    _block_size = 0
-    _block_sid = 0
-    _block_end = False
+    __slots__ = (
+        "_block",
+        "_block_end",
+        "_block_sid",
+        "_block_size",
+    )
+
+    def __init__(
+        self,
+        observer: ConnectionObserver,
+        now: Callable[[], float],
+        config: Config,
+        *,
+        is_client: bool,
+    ) -> None:
+        super().__init__(observer, now, config, is_client=is_client)
+        self._block: list[bytes] = []
+        self._block_size = 0
+        self._block_sid = 0
+        self._block_end = False
 
     def _accept_stream(self, sid: int) -> Stream | None:
         """Open the stream that the peer begins with `sid`; None if it is to be ignored."""

@@ -39,6 +39,18 @@ class Incoming(HeaderBlocks):
         bytes_received: all bytes that ever came, a sign of life.
     """
 
+    __slots__ = (
+        "_data_end",
+        "_data_left",
+        "_data_sid",
+        "_pad_left",
+        "_partial",
+        "_partial_needs",
+        "_preface_left",
+        "bytes_received",
+        "max_frame_size",
+    )
+
     def __init__(
         self,
         observer: ConnectionObserver,
@@ -106,7 +118,9 @@ class Incoming(HeaderBlocks):
             if start[:2] in _TLS:
                 what = "the client speaks TLS; this port takes plain text"
             elif b" HTTP/1." in start:
-                what = f"the client speaks HTTP/1: {start.splitlines()[0][:60]!r}; gRPC needs HTTP/2"
+                what = (
+                    f"the client speaks HTTP/1: {start.splitlines()[0][:60]!r}; gRPC needs HTTP/2"
+                )
             else:
                 what = f"not an HTTP/2 connection preface: {start[:24]!r}"
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, what)
@@ -165,7 +179,7 @@ class Incoming(HeaderBlocks):
                             if flags & 1:
                                 stream.remote_closed = True
                                 stream.data_received(data[start:end], True)
-                                if stream.local_closed:
+                                if stream.local_closed and sid in streams:
                                     self._complete(stream)
                             else:
                                 stream.data_received(data[start:end], False)
@@ -200,26 +214,20 @@ class Incoming(HeaderBlocks):
 
     def _oversize(self, length: int, header: bytes) -> ConnectionFault:
         """§4.2. Before SETTINGS this is how another protocol looks."""
+        what = f"a frame of {length} bytes; max_frame_size is {self.max_frame_size}"
         if not self.settings_received:
-            foreign = self._another_protocol(header)
-            if foreign is not None:
-                return foreign
-        return ConnectionFault(
-            ErrorCode.FRAME_SIZE_ERROR,
-            f"a frame of {length} bytes; max_frame_size is {self.max_frame_size}",
-        )
+            what = f"the peer does not speak HTTP/2; its first bytes are {header!r}"
+        return self._another_protocol(header) or ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, what)
 
     def _out_of_order(self, kind: int, header: bytes) -> ConnectionFault:
+        what = f"the first frame has type {kind}; it must be SETTINGS"
         if self.settings_received:
-            return ConnectionFault(
-                ErrorCode.PROTOCOL_ERROR,
-                f"a frame of type {kind} within a header block; only CONTINUATION may follow",
-            )
-        return self._another_protocol(header) or ConnectionFault(
-            ErrorCode.PROTOCOL_ERROR, f"the first frame has type {kind}; it must be SETTINGS"
-        )
+            what = f"a frame of type {kind} within a header block; only CONTINUATION may follow"
+        return self._another_protocol(header) or ConnectionFault(ErrorCode.PROTOCOL_ERROR, what)
 
     def _another_protocol(self, header: bytes) -> ConnectionFault | None:
+        if self.settings_received:
+            return None
         if header.startswith(b"HTTP/1."):
             what = "the peer speaks HTTP/1.1, not HTTP/2"
         elif header.startswith(_TLS):
@@ -237,7 +245,9 @@ class Incoming(HeaderBlocks):
         padding = 0
         if flags & frames.PADDED:
             if not length:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "padded DATA without a pad length")
+                raise ConnectionFault(
+                    ErrorCode.FRAME_SIZE_ERROR, "padded DATA without a pad length"
+                )
             padding = data[start] + 1
             if padding > length:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "padding longer than its frame")

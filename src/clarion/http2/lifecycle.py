@@ -76,6 +76,35 @@ class Lifecycle:
         user_data: the owner's.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_allowances",
+        "_drained",
+        "_forgotten_resets",
+        "_last_peer_id",
+        "_next_id",
+        "_refuse_above",
+        "_resets",
+        "_starved",
+        "_watch_finish",
+        "closed",
+        "completed",
+        "config",
+        "draining",
+        "goaway",
+        "is_client",
+        "now",
+        "observer",
+        "outbox",
+        "peer_max_concurrent_streams",
+        "settings_acknowledged",
+        "settings_received",
+        "streams",
+        "turns",
+        "user_data",
+        "work",
+    )
+
     def __init__(
         self,
         observer: ConnectionObserver,
@@ -143,6 +172,10 @@ class Lifecycle:
     def close(self, message: str = "the connection was closed") -> None:
         """End the connection now, in good order (GOAWAY NO_ERROR)."""
         if not self.closed:
+            if not self.is_client:
+                # Without these some clients take the calls for finished without a status.
+                for sid in self.streams:
+                    self.outbox.append(frames.rst_stream(sid, ErrorCode.CANCEL))
             self.outbox.append(frames.goaway(self._last_taken(), ErrorCode.NO_ERROR))
             self._end(Abort(ErrorCode.NO_ERROR, message, connection_lost=True))
 

@@ -49,6 +49,19 @@ class Outgoing(Lifecycle):
         encoder: HPACK for what we send.
     """
 
+    __slots__ = (
+        "_congested",
+        "_counted",
+        "_pumping",
+        "_unsent",
+        "encoder",
+        "peer_initial_window",
+        "peer_max_frame_size",
+        "peer_max_header_list_size",
+        "room",
+        "send_window",
+    )
+
     def __init__(
         self,
         observer: ConnectionObserver,
@@ -91,10 +104,11 @@ class Outgoing(Lifecycle):
 
     def pause(self) -> None:
         """The transport is congested: park all DATA until `resume`."""
-        self._congested = True
-        self.room = 0
-        self._unsent = 0
-        self._counted = len(self.outbox)
+        if not self._congested:
+            self._congested = True
+            self.room = 0
+            self._unsent = 0
+            self._counted = len(self.outbox)
 
     def resume(self) -> None:
         """The transport drained."""
@@ -192,7 +206,9 @@ class Outgoing(Lifecycle):
             return
         self.send_headers(stream, self.encoder.encode(trailers), end_stream=True)
 
-    def respond(self, stream: Stream, head: bytes, prefix: bytes, payload: bytes, end: bytes) -> bool:
+    def respond(
+        self, stream: Stream, head: bytes, prefix: bytes, payload: bytes, end: bytes
+    ) -> bool:
         """Send headers, one message and trailers at once; return False if they do not fit now.
 
         `head` and `end` are stateless header blocks (without dynamic table references), made once.

@@ -36,6 +36,17 @@ class ReceiveWindow(Outgoing):
         recv_stream_window: the same for a stream that opens now.
     """
 
+    __slots__ = (
+        "_credit_low",
+        "_decoder",
+        "_granted",
+        "_probe_mark",
+        "_recv_low",
+        "_unacked_settings",
+        "recv_stream_window",
+        "recv_window",
+    )
+
     def __init__(
         self,
         observer: ConnectionObserver,

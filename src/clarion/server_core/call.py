@@ -81,7 +81,7 @@ class ServerCall(ServerStream):
             self.send_status(StatusCode.UNKNOWN, f"Error in service handler: {error}")
             return
         if method is None:
-            self.send_status(StatusCode.UNIMPLEMENTED, "Method not found!")
+            self.send_status(StatusCode.UNIMPLEMENTED, f"Method not found! {head.path}")
             return
         if core.max_concurrent is not None and core.active >= core.max_concurrent:
             self.send_status(

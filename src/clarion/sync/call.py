@@ -22,7 +22,7 @@ from clarion.sync.client_link import ClientLink
 from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
 from clarion.sync.runtime import SyncRuntime
 
-__all__ = ["ResponseFuture", "ResponseStream", "SyncCall"]
+__all__ = ["CallApi", "ResponseFuture", "ResponseStream", "SyncCall"]
 
 _LOG = logging.getLogger(__name__)
 _LOCALLY_CANCELLED = "Locally cancelled by application!"
@@ -193,24 +193,35 @@ class SyncCall(ClientCall):
 
     def start_with(self, request: Any) -> None:
         """Start a call that has one request."""
-        try:
-            payload = self._serialize(request)
-            limit = self.core.options.max_send
-            if 0 <= limit < len(payload):
-                self.outcome = Outcome(
-                    StatusCode.RESOURCE_EXHAUSTED,
-                    f"CLIENT: Sent message larger than max ({len(payload)} vs. {limit})",
-                )
-                return
-        except Exception as error:
-            _LOG.exception("the request serializer raised")
-            self.outcome = Outcome(
-                StatusCode.INTERNAL, f"Exception serializing request: {error}"
-            )
+        payload = self.serialize(request)
+        if payload is None:
             return
         if self._expired():
             return
         self.begin(self.pack(payload))
+
+    def serialize(self, request: Any) -> bytes | None:
+        """The bytes of a request; None if it cannot be sent, which ends the call."""
+        try:
+            payload = self._serialize(request)
+            size = len(payload)
+        except Exception as error:
+            _LOG.exception("the request serializer raised")
+            failed = Outcome(StatusCode.INTERNAL, f"Exception serializing request: {error}")
+        else:
+            limit = self.core.options.max_send
+            if not 0 <= limit < size:
+                return payload
+            failed = Outcome(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"CLIENT: Sent message larger than max ({size} vs. {limit})",
+            )
+        if self._opened is None and self.attempt is None:
+            # Not begun: no other thread knows the call.
+            self.outcome = failed
+        else:
+            self.end(failed)
+        return None
 
     def start_stream(self, requests: Iterator[Any]) -> None:
         """Start a call with a stream of requests."""
@@ -354,15 +365,8 @@ class _Writer:
             for request in self._requests:
                 if call.outcome is not None:
                     return
-                payload = call._serialize(request)
-                limit = call.core.options.max_send
-                if 0 <= limit < len(payload):
-                    call.end(
-                        Outcome(
-                            StatusCode.RESOURCE_EXHAUSTED,
-                            f"CLIENT: Sent message larger than max ({len(payload)} vs. {limit})",
-                        )
-                    )
+                payload = call.serialize(request)
+                if payload is None:
                     return
                 call.send(call.pack(payload))
                 attempt = call.attempt
@@ -394,7 +398,7 @@ class _Writer:
                     link.attended()
 
 
-class _CallApi:
+class CallApi:
     """`grpc.Call` over a `SyncCall`."""
 
     def __init__(self, call: SyncCall) -> None:
@@ -472,7 +476,7 @@ class _CallApi:
         return f"<{type(self).__name__} of {path}: {state}>"
 
 
-class ResponseFuture(_CallApi):
+class ResponseFuture(CallApi):
     """A call with one response, as a `grpc.Future` and `grpc.Call`."""
 
     def cancelled(self) -> bool:

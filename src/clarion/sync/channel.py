@@ -21,6 +21,7 @@ from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutEr
 
 __all__ = [
     "Channel",
+    "ReadyFuture",
     "StreamStreamMultiCallable",
     "StreamUnaryMultiCallable",
     "UnaryStreamMultiCallable",
@@ -175,13 +176,13 @@ class Channel:
         if core is None or runtime is None:
             return
         if runtime.io.is_current:
-            _close_core(core)
+            core.close()
             return
         done = threading.Event()
 
         def close() -> None:
             try:
-                _close_core(core)
+                core.close()
             finally:
                 done.set()
 
@@ -199,19 +200,7 @@ class Channel:
         core, runtime = getattr(self, "core", None), getattr(self, "runtime", None)
         if core is not None and runtime is not None and not self._closed:
             self._closed = True
-            runtime.post(lambda: _close_core(core))
-
-
-def _close_core(core: ChannelCore) -> None:
-    """Close a channel, on the I/O thread."""
-    links: list[Any] = list(core.links)
-    for link in links:
-        link.lock.acquire()
-    try:
-        core.close()
-    finally:
-        for link in links:
-            link.lock.release()
+            runtime.post(core.close)
 
 
 class _MultiCallable:
@@ -442,7 +431,7 @@ class StreamStreamMultiCallable(_MultiCallable):
         return ResponseStream(call)
 
 
-class _ReadyFuture:
+class ReadyFuture:
     """Done when a channel is READY (`channel_ready_future`)."""
 
     def __init__(self, channel: Channel) -> None:
@@ -527,9 +516,9 @@ class _ReadyFuture:
         fn(self)
 
 
-def channel_ready_future(channel: Channel) -> _ReadyFuture:
+def channel_ready_future(channel: Channel) -> ReadyFuture:
     """A future that is done when `channel` is READY; the channel leaves IDLE for it."""
-    return _ReadyFuture(channel)
+    return ReadyFuture(channel)
 
 
 def insecure_channel(

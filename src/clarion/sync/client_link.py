@@ -16,7 +16,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from clarion.client_core import LinkOwner, Pending
+from clarion.client_core import LinkOwner, Pending, cancel_calls
 from clarion.http2 import Abort, Config, Connection
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import RECEIVE_SIZE, Link
@@ -64,6 +64,11 @@ class ClientLink(Link):
             self.connection.start()
             self.flush()
         self.watch(READ)
+
+    def close(self, message: str) -> None:
+        with self.lock:
+            cancel_calls(self.connection, message)
+        super().close(message)
 
     # Waiting, on a calling thread
 
