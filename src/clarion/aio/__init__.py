@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clarion.aio.aio_server import Server, server
 from clarion.aio.call import StreamStreamCall, StreamUnaryCall, UnaryStreamCall, UnaryUnaryCall
 from clarion.aio.channel import (
     Channel,
@@ -12,7 +13,6 @@ from clarion.aio.channel import (
     insecure_channel,
 )
 from clarion.aio.errors import EOF, AbortError, AioRpcError, BaseError, InternalError, UsageError
-from clarion.aio.aio_server import Server, server
 from clarion.aio.server_context import ServicerContext
 from clarion.metadata import Metadata
 

@@ -158,7 +158,8 @@ class Server:
                 listener.close()
             return
         stopped, drained = self._stopped, self._drained
-        assert stopped is not None and drained is not None
+        assert stopped is not None
+        assert drained is not None
         if self._state == "started":
             self._state = "stopping"
             self.core.stopping = grace is None
@@ -173,7 +174,7 @@ class Server:
             if grace is not None:
                 try:
                     await asyncio.wait_for(drained.wait(), grace)
-                except asyncio.TimeoutError:
+                except TimeoutError:
                     pass
             await self._cut_off()
             stopped.set()
@@ -209,7 +210,7 @@ class Server:
             raise UsageError("wait_for_termination() before start()")
         try:
             await asyncio.wait_for(self._stopped.wait(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return True
         return False
 

@@ -7,10 +7,9 @@ waiter cancels no other's wait; a request iterator, which somebody has to run, i
 from __future__ import annotations
 
 import asyncio
-
 import logging
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any, NoReturn
+from typing import Any
 
 from clarion.aio.errors import EOF, AioRpcError, UsageError
 from clarion.client_core import ChannelCore, ClientCall, Start
@@ -75,9 +74,7 @@ class AioCall(ClientCall):
         self._iterated = False
         self._task: asyncio.Task[None] | None = None
         self._timer = (
-            None
-            if start.deadline is None
-            else loop.call_at(start.deadline, self.deadline_passed)
+            None if start.deadline is None else loop.call_at(start.deadline, self.deadline_passed)
         )
 
     # What the call says
@@ -182,7 +179,7 @@ class AioCall(ClientCall):
             self._write_waiter = self._loop.create_future()
             await self._write_waiter
         if self.outcome is not None and self.outcome.code is not StatusCode.OK:
-            self._raise(self.outcome)
+            raise self._error(self.outcome)
 
     async def _wait_done(self) -> Outcome:
         if self.outcome is None:
@@ -198,10 +195,11 @@ class AioCall(ClientCall):
             self._waiters.append(waiter)
         return waiter
 
-    def _raise(self, outcome: Outcome) -> NoReturn:
+    def _error(self, outcome: Outcome) -> BaseException:
+        """What the call ended with, to raise."""
         if outcome.details == _LOCALLY_CANCELLED:
-            raise asyncio.CancelledError(_LOCALLY_CANCELLED)
-        raise AioRpcError(
+            return asyncio.CancelledError(_LOCALLY_CANCELLED)
+        return AioRpcError(
             outcome.code,
             self.head_metadata,
             outcome.trailing_metadata,
@@ -221,12 +219,10 @@ class AioCall(ClientCall):
             failed = Outcome(error.code, str(error))
         except Exception as error:
             _LOG.exception("the response deserializer raised")
-            failed = Outcome(
-                StatusCode.INTERNAL, f"Exception deserializing response: {error}"
-            )
+            failed = Outcome(StatusCode.INTERNAL, f"Exception deserializing response: {error}")
         self.end(failed)
         self.outcome = failed
-        self._raise(failed)
+        raise self._error(failed)
 
     def _pack(self, request: Any) -> tuple[bytes, bytes] | None:
         """A request as it goes on the wire; None if it cannot go, which ends the call."""
@@ -304,7 +300,7 @@ class _UnaryResponse(AioCall):
         outcome = self.outcome
         assert outcome is not None
         if outcome.code is not StatusCode.OK:
-            self._raise(outcome)
+            raise self._error(outcome)
         message = self.response
         assert message is not None
         return self._unpack(message)
@@ -356,7 +352,7 @@ class _StreamResponse(AioCall):
             outcome = self.outcome
             if outcome is not None:
                 if outcome.code is not StatusCode.OK:
-                    self._raise(outcome)
+                    raise self._error(outcome)
                 return EOF
             self._message_waiter = self._loop.create_future()
             try:
@@ -411,9 +407,7 @@ class _StreamRequest(AioCall):
             return
         except Exception as error:
             _LOG.exception("the request iterator raised")
-            self.end(
-                Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}")
-            )
+            self.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}"))
 
     async def write(self, request: Any) -> None:
         """Send a request. Returns when flow control has taken it.
@@ -442,11 +436,11 @@ class _StreamRequest(AioCall):
     async def _write(self, request: Any) -> None:
         message = self._pack(request)
         if message is None:
-            self._raise(await self._wait_done())
+            raise self._error(await self._wait_done())
         while self.attempt is None and self.outcome is None:
             await self._wait_writable()
         if self.outcome is not None:
-            self._raise(self.outcome)
+            raise self._error(self.outcome)
         self.send(message)
         attempt = self.attempt
         assert attempt is not None
@@ -491,5 +485,3 @@ class StreamStreamCall(_StreamResponse, _StreamRequest):
     """A stream of requests, a stream of responses."""
 
     __slots__ = ()
-
-

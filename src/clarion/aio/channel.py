@@ -229,7 +229,7 @@ async def _calls_over(core: ChannelCore, grace: float) -> None:
         return
     try:
         await asyncio.wait_for(over, grace)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         pass
 
 
@@ -399,4 +399,3 @@ def insecure_channel(
     if interceptors:
         raise NotImplementedError("client interceptors are not supported yet")
     return Channel(target, options, compression)
-

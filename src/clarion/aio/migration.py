@@ -99,5 +99,3 @@ async def run_plain(
         if response is _END:
             return None
         await call.write(response)
-
-

@@ -21,9 +21,7 @@ __all__ = ["AioRuntime", "ClientLink"]
 class ClientLink(Link):
     """A connection that this side opened."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, config: Config, owner: LinkOwner
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, config: Config, owner: LinkOwner) -> None:
         super().__init__(loop)
         self.connection = Connection(self, loop.time, config)
         self.pending: deque[Pending] = deque()
@@ -74,9 +72,7 @@ class AioRuntime:
     def post(self, callback: Callable[[], None]) -> None:
         self.loop.call_soon(callback)
 
-    def resolve(
-        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
-    ) -> None:
+    def resolve(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
         self._spawn(self._resolve(name, done))
 
     def connect(

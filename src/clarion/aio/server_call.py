@@ -69,7 +69,16 @@ class AioServerCall(ServerCall):
         finished: the handler is done and the call's callbacks were called.
     """
 
-    __slots__ = ("_context", "_request_waiter", "_timer", "_write_waiter", "finished", "link", "server", "task")
+    __slots__ = (
+        "_context",
+        "_request_waiter",
+        "_timer",
+        "_write_waiter",
+        "finished",
+        "link",
+        "server",
+        "task",
+    )
 
     def __init__(self, server: Server, link: Link, connection: Connection, stream_id: int) -> None:
         ServerCall.__init__(self, server.core, connection, stream_id)
@@ -207,9 +216,7 @@ class AioServerCall(ServerCall):
             size = len(payload)
         except Exception as error:
             _LOG.exception("the response serializer of %s raised", method.path)
-            raise _Refused(
-                StatusCode.INTERNAL, f"Failed to serialize response: {error}"
-            ) from None
+            raise _Refused(StatusCode.INTERNAL, f"Failed to serialize response: {error}") from None
         limit = self.core.options.max_send
         if 0 <= limit < size:
             raise _Refused(
@@ -339,7 +346,7 @@ def _style(behavior: Callable[..., Any]) -> str:
     function: Any = behavior
     while hasattr(function, "func"):
         function = function.func
-    if not inspect.isroutine(function) and hasattr(type(function), "__call__"):
+    if not inspect.isroutine(function) and callable(function):
         function = type(function).__call__
     if inspect.isasyncgenfunction(function):
         return _GENERATE

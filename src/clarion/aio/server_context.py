@@ -207,5 +207,3 @@ class ServicerContext:
     def disable_next_message_compression(self) -> None:
         """Send the next message as it is."""
         self._compress_next = False
-
-

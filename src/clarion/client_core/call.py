@@ -250,11 +250,7 @@ class ClientCall:
             self.detached(attempt)
             self.core.retry(self)
             return
-        if (
-            outcome.code is StatusCode.OK
-            and self.response is None
-            and not self.response_streaming
-        ):
+        if outcome.code is StatusCode.OK and self.response is None and not self.response_streaming:
             outcome = Outcome(
                 StatusCode.UNIMPLEMENTED, "the server sent no response; the method has one"
             )

@@ -23,7 +23,7 @@ from clarion.client_core.backoff import Backoff
 from clarion.client_core.options import ChannelOptions
 from clarion.client_core.runtime import Link, Runtime, Timer
 from clarion.connectivity import ChannelConnectivity
-from clarion.http2 import Abort, ErrorCode
+from clarion.http2 import Abort, ErrorCode, error_name
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import Address, HostPort, Target
 from clarion.status import StatusCode
@@ -42,9 +42,11 @@ class Pending(Protocol):
 
     Attributes:
         wait_for_ready: wait through failures to connect.
+        outcome: how the call ended, if it did while it was on its way here.
     """
 
     wait_for_ready: bool
+    outcome: Outcome | None
 
     def link_available(self, link: Link) -> None:
         """Here is the connection; the call may find it full and wait on the link's `pending`."""
@@ -65,6 +67,8 @@ class ChannelCore:
         state: the connectivity state.
         link: the connection for new calls, or None.
         links: every connection there still is.
+        last_failure: why there is no connection: each address of the last attempt and what it answered;
+            empty when that attempt worked.
     """
 
     def __init__(self, runtime: Runtime, target: Target, options: ChannelOptions) -> None:
@@ -78,13 +82,14 @@ class ChannelCore:
         self.links: set[Link] = set()
         self._idle_callback: Callable[[], None] | None = None
         self._attempt = 0
+        self._attempt_address: Address | None = None
         self._attempt_link: Link | None = None
         self._attempt_started = 0.0
         self._attempt_timer: Timer | None = None
         self._retry_timer: Timer | None = None
         self._addresses: deque[Address] = deque()
         self._failures: list[str] = []
-        self._last_failure = ""
+        self.last_failure = ""
         self._backoff = Backoff(options.initial_backoff, options.max_backoff, runtime.random)
 
     # What the front end asks
@@ -92,11 +97,13 @@ class ChannelCore:
     def connect(self) -> None:
         """Leave IDLE."""
         if self.state is _IDLE:
-            self._set_state(_CONNECTING)
             self._start()
 
     def wait(self, call: Pending) -> None:
         """Give `call` a connection as soon as there is one."""
+        if call.outcome is not None:
+            # It was given up meanwhile.
+            return
         if self.link is not None:
             call.link_available(self.link)
         elif self.state is _SHUTDOWN:
@@ -125,6 +132,7 @@ class ChannelCore:
         for queue in (self._waiting, *(link.pending for link in self.links)):
             if call in queue:
                 queue.remove(call)
+        self._check_idle()
 
     def watch(self, callback: Callable[[ChannelConnectivity], None]) -> None:
         """Call `callback(state)` on every change of state."""
@@ -136,11 +144,30 @@ class ChannelCore:
             self._watchers.remove(callback)
 
     def when_idle(self, callback: Callable[[], None]) -> bool:
-        """Call `callback()` once no call is in progress; return False if none is now."""
-        self._idle_callback = callback
+        """Call `callback()` once no call is in progress or waiting; return False if none is now.
+
+        It is for closing in good order: connections are not kept beyond the calls on them.
+        """
         for link in list(self.links):
-            link.drain()
-        return bool(self.links or self._waiting)
+            if link is not self._attempt_link:
+                # What waits for a free stream on it goes to a connection of its own.
+                if link.pending:
+                    self.link_draining(link, ErrorCode.NO_ERROR, b"")
+                link.drain()
+        if not self._busy:
+            return False
+        self._idle_callback = callback
+        return True
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._waiting) or any(link is not self._attempt_link for link in self.links)
+
+    def _check_idle(self) -> None:
+        callback = self._idle_callback
+        if callback is not None and not self._busy:
+            self._idle_callback = None
+            callback()
 
     def close(self, outcome: Outcome | None = None) -> None:
         """Close the connections; calls in progress and waiting ones end with `outcome`."""
@@ -150,8 +177,10 @@ class ChannelCore:
         self._stop_attempt()
         if self._retry_timer is not None:
             self._retry_timer.cancel()
+            self._retry_timer = None
         self.link = None
         self._set_state(_SHUTDOWN)
+        self._watchers.clear()
         waiting, self._waiting = self._waiting, deque()
         links, self.links = self.links, set()
         for link in links:
@@ -160,66 +189,78 @@ class ChannelCore:
             link.close(outcome.details)
         for call in waiting:
             call.link_failed(outcome)
+        self._check_idle()
 
-    # Connecting
+    # Connecting: `_attempt` numbers the look-ups and attempts, so that a late answer is told from a current one.
 
     def _start(self) -> None:
+        self._set_state(_CONNECTING)
+        if self.state is not _CONNECTING:
+            # A watcher closed the channel.
+            return
         self._failures = []
         self._attempt_started = self._runtime.now()
         if self.target.scheme == "dns":
             name = self.target.addresses[0]
             assert isinstance(name, HostPort)
             self._attempt += 1
-            self._runtime.resolve(name, functools.partial(self._resolved, self._attempt))
+            resolved = functools.partial(self._resolved, self._attempt)
+            self._limit_attempt(functools.partial(resolved, None))
+            self._runtime.resolve(name, resolved)
         else:
             self._addresses = deque(self.target.addresses)
-            self._try_next()
+            self._try_next(self._attempt)
 
     def _resolved(self, attempt: int, addresses: list[Address] | None, why: str) -> None:
-        if attempt != self._attempt or self.state is _SHUTDOWN:
+        if attempt != self._attempt:
             return
         if not addresses:
+            why = why or "no addresses"
             self._failures.append(f"DNS lookup of {self.target.addresses[0]} failed: {why}")
         self._addresses = deque(addresses or ())
-        self._try_next()
+        self._try_next(attempt)
 
-    def _try_next(self) -> None:
+    def _try_next(self, attempt: int) -> None:
+        if attempt != self._attempt:
+            return
         self._stop_attempt()
         if not self._addresses:
             self._all_failed()
             return
-        address = self._addresses.popleft()
-        self._attempt += 1
-        timeout = self.options.connect_timeout
-        self._attempt_timer = self._runtime.call_later(
-            timeout,
-            functools.partial(
-                self._attempt_failed, self._attempt, address, f"no answer within {timeout:g} s"
-            ),
-        )
+        self._attempt_address = self._addresses.popleft()
+        self._limit_attempt(functools.partial(self._attempt_failed, self._attempt))
         self._runtime.connect(
-            address,
+            self._attempt_address,
             self.options.http2,
             self,
-            functools.partial(self._connected, self._attempt, address),
+            functools.partial(self._connected, self._attempt),
         )
 
-    def _connected(self, attempt: int, address: Address, link: Link | None, why: str) -> None:
+    def _limit_attempt(self, give_up: Callable[[str], None]) -> None:
+        timeout = self.options.connect_timeout
+        self._attempt_timer = self._runtime.call_later(
+            timeout, lambda: give_up(f"no answer within {timeout:g} s")
+        )
+
+    def _connected(self, attempt: int, link: Link | None, why: str) -> None:
         if link is None:
-            self._attempt_failed(attempt, address, why)
-        elif attempt != self._attempt or self.state is _SHUTDOWN:
+            self._attempt_failed(attempt, why)
+        elif attempt != self._attempt:
             link.close("the attempt to connect was given up")
         else:
             self._attempt_link = link
             self.links.add(link)
 
-    def _attempt_failed(self, attempt: int, address: Address, why: str) -> None:
-        if attempt == self._attempt and self.state is not _SHUTDOWN:
-            self._failures.append(f"{address}: {why}")
-            self._try_next()
+    def _attempt_failed(self, attempt: int, why: str) -> None:
+        if attempt == self._attempt:
+            self._failures.append(f"{self._attempt_address}: {why}")
+            self._stop_attempt()
+            # Not from here: a name may have a thousand addresses, each of which fails at once.
+            self._runtime.post(functools.partial(self._try_next, self._attempt))
 
     def _stop_attempt(self) -> None:
         self._attempt += 1
+        self._attempt_address = None
         if self._attempt_timer is not None:
             self._attempt_timer.cancel()
             self._attempt_timer = None
@@ -229,8 +270,7 @@ class ChannelCore:
             link.close("the attempt to connect was given up")
 
     def _all_failed(self) -> None:
-        self._last_failure = "; ".join(self._failures)
-        self._set_state(_TRANSIENT_FAILURE)
+        self.last_failure = "; ".join(self._failures)
         elapsed = self._runtime.now() - self._attempt_started
         self._retry_timer = self._runtime.call_later(
             max(self._backoff.next() - elapsed, 0.0), self._retry
@@ -238,21 +278,21 @@ class ChannelCore:
         waiting = self._waiting
         self._waiting = deque(call for call in waiting if call.wait_for_ready)
         outcome = self._unavailable()
+        self._set_state(_TRANSIENT_FAILURE)
         for call in waiting:
             if not call.wait_for_ready:
                 call.link_failed(outcome)
+        self._check_idle()
 
     def _retry(self) -> None:
         self._retry_timer = None
-        if self.state is _TRANSIENT_FAILURE:
-            self._set_state(_CONNECTING)
-            self._start()
+        self._start()
 
     def _unavailable(self) -> Outcome:
         return Outcome(
             StatusCode.UNAVAILABLE,
-            f"failed to connect to all addresses; last error: {self._last_failure}",
-            debug=f"target {self.target.authority}: {self._last_failure}",
+            f"failed to connect to all addresses; last error: {self.last_failure}",
+            debug=f"target {self.target.authority}: {self.last_failure}",
             unprocessed=True,
         )
 
@@ -260,20 +300,30 @@ class ChannelCore:
 
     def link_ready(self, link: Link) -> None:
         """The connection is usable."""
-        if link is not self._attempt_link:
+        connection = link.connection
+        if link is not self._attempt_link or connection.closed or connection.draining:
+            # In the latter cases we are told next, and that is a failure to connect.
             return
         self._attempt_link = None
         self._stop_attempt()
         self._backoff.reset()
+        self.last_failure = ""
         self.link = link
         self._set_state(_READY)
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
             call.link_available(link)
+        if self._idle_callback is not None:
+            self.when_idle(self._idle_callback)
 
     def link_draining(self, link: Link, code: int, debug: bytes) -> None:
         """The peer takes no more streams on `link`."""
-        if link is self.link:
+        if link is self._attempt_link:
+            why = f"connected, but the server sent GOAWAY {error_name(code)}"
+            if debug:
+                why += f" ({debug.decode('utf-8', 'replace')})"
+            self._attempt_failed(self._attempt, why)
+        elif link is self.link:
             self.link = None
             pending, link.pending = link.pending, deque()
             self._waiting.extend(pending)
@@ -284,14 +334,13 @@ class ChannelCore:
     def link_closed(self, link: Link, reason: Abort) -> None:
         """The connection is over."""
         self.links.discard(link)
-        if self._idle_callback is not None and not self.links:
-            self._idle_callback()
         if link is self._attempt_link:
             self._attempt_link = None
-            self._failures.append(f"connected, but {reason.describe()}")
-            self._try_next()
+            why = reason.describe() if reason.code else reason.message
+            self._attempt_failed(self._attempt, f"connected, but {why}")
         elif link is self.link:
             self.link_draining(link, reason.code, b"")
+        self._check_idle()
 
     def _set_state(self, state: ChannelConnectivity) -> None:
         if state is not self.state:

@@ -75,9 +75,7 @@ class Runtime(Protocol):
     def post(self, callback: Callable[[], None]) -> None:
         """Call `callback` soon, after what is running now."""
 
-    def resolve(
-        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
-    ) -> None:
+    def resolve(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
         """Look up a name; `done(addresses, "")` or `done(None, why not)`."""
 
     def connect(

@@ -45,15 +45,22 @@ class _ResponseHead:
             return
         values = dict(headers.fields)
         content_type = values.get(b"content-type", b"")
-        if self.status != 200 and b"grpc-status" not in values:
+        if b"grpc-status" in values:
+            if self.status != 200:
+                # With a body that is no gRPC, perhaps; the status stands all the same.
+                self.outcome = _read_trailers(headers, f"from headers with HTTP status {self.status}")
+                return
+        elif self.status != 200:
             self.outcome = Outcome(
                 status_from_http(self.status), http_details(self.status), debug="no grpc-status"
             )
-        elif not is_grpc_content_type(content_type) and b"grpc-status" not in values:
+            return
+        elif not is_grpc_content_type(content_type):
             text = content_type[:60].decode("latin-1")
             self.outcome = Outcome(
                 StatusCode.UNKNOWN, f"the response has content-type {text!r}; this is no gRPC server"
             )
+            return
         self.metadata = decode_metadata(headers.fields)
         self.encoding = values.get(b"grpc-encoding", b"identity").decode("latin-1")
         if self.encoding != "identity":
@@ -70,9 +77,10 @@ def _read_trailers(headers: HeaderList, debug: str) -> Outcome:
         )
     code = status_from_wire(wire)
     metadata = decode_metadata(headers.fields)
-    if code is StatusCode.OK and not metadata:
+    details = decode_message(values.get(b"grpc-message", b""))
+    if code is StatusCode.OK and not metadata and not details:
         return OK
-    return Outcome(code, decode_message(values.get(b"grpc-message", b"")), metadata, debug)
+    return Outcome(code, details, metadata, debug)
 
 
 class ClientStream(MessageStream):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["decode_message", "encode_message"]
+__all__ = ["decode_message", "encode_message", "shorten_message"]
 
 _TO_ESCAPE: Final = re.compile(rb"[^ -$&-~]")
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -34,6 +34,15 @@ def decode_message(value: bytes) -> str:
     if b"%" in value:
         value = _ESCAPED.sub(_unescape, value)
     return value.decode("utf-8", "replace")
+
+
+def shorten_message(value: bytes, size: int) -> bytes:
+    """Return a `grpc-message` value cut to `size` octets (at least 3), with an ellipsis for what is gone."""
+    if len(value) <= size:
+        return value
+    value = value[: size - 3]
+    escape = value.rfind(b"%", max(len(value) - 2, 0))
+    return (value if escape < 0 else value[:escape]) + b"..."
 
 
 def _escape(match: re.Match[bytes]) -> bytes:

@@ -85,8 +85,8 @@ def read_request(headers: HeaderList, max_metadata_size: int) -> RequestHead:
         headers.memo = head
         return head
     pseudo, head.content_length = check_request(headers.fields)
-    head.path = pseudo[b":path"].decode("latin-1")
-    head.authority = pseudo.get(b":authority", b"").decode("latin-1")
+    head.path = _text(pseudo[b":path"])
+    head.authority = _text(pseudo.get(b":authority", b""))
     values = dict(headers.fields)
     if pseudo[b":method"] != b"POST":
         head.http_error = 405
@@ -96,6 +96,14 @@ def read_request(headers: HeaderList, max_metadata_size: int) -> RequestHead:
         _read_grpc(head, headers, values)
     headers.memo = head
     return head
+
+
+def _text(value: bytes) -> str:
+    """Names in .proto files are ASCII, but generic handlers may use any; clients send those in UTF-8."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _read_grpc(head: RequestHead, headers: HeaderList, values: dict[bytes, bytes]) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from clarion.hpack import HeaderList, encode_literal
 from clarion.http2.connection import Connection
-from clarion.http2.errors import ErrorCode
-from clarion.http2.semantics import check_trailers
+from clarion.http2.semantics import MalformedHeaders, check_trailers
 from clarion.http2.stream import Abort
 from clarion.protocol.compression import Compressor, accept_encoding
 from clarion.protocol.framing import prefix
 from clarion.protocol.message_stream import MessageStream
-from clarion.protocol.percent import encode_message
+from clarion.protocol.metadata import metadata_size
+from clarion.protocol.percent import encode_message, shorten_message
 from clarion.protocol.request_head import CONTENT_TYPE, RequestHead, read_request
 from clarion.status import StatusCode
 
@@ -24,6 +24,11 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 _RESPONSE_HEAD: Fields = ((b":status", b"200"), (b"content-type", CONTENT_TYPE))
 _STATUS_OK: Fields = ((b"grpc-status", b"0"),)
+
+# A status message is always sent whole up to this size, in bytes; beyond it, as far as the client takes it.
+_SHORT = 256
+# All else that can stand in Trailers-Only, as header list sizes count.
+_STATUS_SIZE = 512
 
 # The response to most calls, good on every connection because no dynamic table is involved.
 _PLAIN_HEAD = b"\x88" + encode_literal(b"content-type", CONTENT_TYPE)
@@ -83,12 +88,11 @@ class ServerStream(MessageStream):
         head = headers.memo
         if type(head) is not RequestHead:
             head = read_request(headers, self._max_metadata)
+        if end_stream and head.content_length:
+            # RFC 9113 §8.1.1
+            raise MalformedHeaders("content-length promises a body, and there is none")
         self.head = head
         self.content_left = head.content_length
-        if end_stream and head.content_length:
-            self.over = True
-            self.connection.reset(self, ErrorCode.PROTOCOL_ERROR)
-            return
         if head.http_error:
             self._refuse_http(head.http_error)
         elif head.error is not None:
@@ -162,11 +166,14 @@ class ServerStream(MessageStream):
         self.over = True
         if self.gone:
             return
+        connection = self.connection
         trailers: Fields = ((b"grpc-status", b"%d" % code.value[0]),)
         if details:
-            trailers += ((b"grpc-message", encode_message(details)),)
+            message = encode_message(details)
+            if len(message) > _SHORT:
+                message = self._fit(message, fields)
+            trailers += ((b"grpc-message", message),)
         trailers += fields
-        connection = self.connection
         if self.headers_sent:
             connection.send_trailers(self, trailers)
             return
@@ -177,6 +184,13 @@ class ServerStream(MessageStream):
         connection.send_headers(
             self, connection.encoder.encode(head + trailers), end_stream=True
         )
+
+    def _fit(self, message: bytes, fields: Fields) -> bytes:
+        """Shorten a long status message to what the client accepts; above that the status is lost too."""
+        limit = self.connection.peer_max_header_list_size
+        if limit is None:
+            return message
+        return shorten_message(message, max(limit - metadata_size(fields) - _STATUS_SIZE, _SHORT))
 
     def _refuse_http(self, status: int) -> None:
         """Answer what is no gRPC request in plain HTTP (415 for a foreign content-type)."""

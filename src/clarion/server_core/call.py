@@ -111,7 +111,8 @@ class ServerCall(ServerStream):
             self.request = message
         else:
             self.fail(
-                StatusCode.UNIMPLEMENTED, "the client sent more than one request; the method takes one"
+                StatusCode.UNIMPLEMENTED,
+                "the client sent more than one request; the method takes one",
             )
 
     def messages_ended(self) -> None:
@@ -163,5 +164,3 @@ class ServerCall(ServerStream):
         if self.admitted:
             self.admitted = False
             self.core.call_ended()
-
-

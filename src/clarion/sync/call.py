@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 from clarion.client_core import Attempt, ChannelCore, ClientCall, Start
 from clarion.metadata import Metadatum
@@ -301,7 +301,7 @@ class SyncCall(ClientCall):
         outcome = self.outcome
         assert outcome is not None
         if outcome.code is not StatusCode.OK:
-            self.fail(outcome)
+            raise self.error(outcome)
         message = self.response
         assert message is not None
         return self.unpack(message)
@@ -318,16 +318,14 @@ class SyncCall(ClientCall):
             failed = Outcome(error.code, str(error))
         except Exception as error:
             _LOG.exception("the response deserializer raised")
-            failed = Outcome(
-                StatusCode.INTERNAL, f"Exception deserializing response: {error}"
-            )
+            failed = Outcome(StatusCode.INTERNAL, f"Exception deserializing response: {error}")
         self.end(failed)
         self.outcome = failed
-        self.fail(failed)
+        raise self.error(failed)
 
-    def fail(self, outcome: Outcome) -> NoReturn:
-        """Raise what the call ended with."""
-        raise CallError(outcome, self.head_metadata)
+    def error(self, outcome: Outcome) -> CallError:
+        """What the call ended with, to raise."""
+        return CallError(outcome, self.head_metadata)
 
     def __del__(self) -> None:
         attempt = getattr(self, "attempt", None)
@@ -369,14 +367,18 @@ class _Writer:
                 if payload is None:
                     return
                 call.send(call.pack(payload))
-                attempt = call.attempt
-                if attempt is not None and attempt.parked is not None:
-                    self._wait(lambda: attempt.parked is None)
+                if not self._taken():
+                    self._wait(self._taken)
             if call.outcome is None:
                 call.half_close()
         except Exception as error:
             _LOG.exception("the request iterator of a call raised")
             call.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}"))
+
+    def _taken(self) -> bool:
+        """Whether flow control has taken what was sent."""
+        attempt = self._call.attempt
+        return attempt is None or attempt.parked is None
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready()` or the end of the call. Somebody else must read the connection then."""
@@ -567,7 +569,7 @@ class ResponseStream(ResponseFuture):
                     continue
                 if outcome.code is StatusCode.OK:
                     raise StopIteration
-                call.fail(outcome)
+                raise call.error(outcome)
             call._wait_or_expire(self._has_news)
 
     def next(self) -> Any:
@@ -583,7 +585,5 @@ class ResponseStream(ResponseFuture):
         """Wait for the end of the call; returns the call itself, for it has no single response."""
         outcome = self._finish(timeout)
         if outcome.code is not StatusCode.OK:
-            self._call.fail(outcome)
+            raise self._call.error(outcome)
         return self
-
-

@@ -44,9 +44,7 @@ class Waiter(Protocol):
 class ClientLink(Link):
     """A connection that this side opened."""
 
-    def __init__(
-        self, sock: socket.socket, io: IoThread, config: Config, owner: LinkOwner
-    ) -> None:
+    def __init__(self, sock: socket.socket, io: IoThread, config: Config, owner: LinkOwner) -> None:
         super().__init__(sock, io)
         self.connection = Connection(self, time.monotonic, config)
         self.pending: deque[Pending] = deque()

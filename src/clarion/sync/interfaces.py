@@ -6,7 +6,7 @@ grpcio has abstract classes of these names. Here they are interfaces only: what 
 
 from __future__ import annotations
 
-import abc
+from abc import ABCMeta
 
 from clarion.sync.call import CallApi, ResponseFuture
 from clarion.sync.channel import ReadyFuture
@@ -16,7 +16,7 @@ from clarion.sync.server_context import ServicerContext
 __all__ = ["Call", "Future", "RpcContext"]
 
 
-class RpcContext(abc.ABC):
+class RpcContext(metaclass=ABCMeta):  # noqa: B024 - an interface by registration
     """A call, from either side: `is_active`, `time_remaining`, `cancel`, `add_callback`."""
 
 
@@ -24,7 +24,7 @@ class Call(RpcContext):
     """A call from the client's side: also `initial_metadata`, `trailing_metadata`, `code`, `details`."""
 
 
-class Future(abc.ABC):
+class Future(metaclass=ABCMeta):  # noqa: B024 - an interface by registration
     """A result to come: `result`, `exception`, `traceback`, `add_done_callback`, `cancel`, `cancelled`,
     `running`, `done`."""
 

@@ -36,9 +36,7 @@ class SyncRuntime:
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         return self.io.call_later(delay, callback)
 
-    def resolve(
-        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
-    ) -> None:
+    def resolve(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
         """Look up a name; numbers at once, other names on a thread that lives as long as the look-up."""
         try:
             addresses = _look_up(name, socket.AI_NUMERICHOST)
@@ -49,9 +47,7 @@ class SyncRuntime:
         else:
             self.post(lambda: done(addresses, ""))
 
-    def _resolve(
-        self, name: HostPort, done: Callable[[list[Address] | None, str], None]
-    ) -> None:
+    def _resolve(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
         try:
             addresses = _look_up(name, 0)
         except (OSError, UnicodeError) as error:
@@ -112,9 +108,7 @@ def _open(address: Address) -> tuple[socket.socket, Any]:
 class _Connecting:
     """A socket whose connection is being made."""
 
-    def __init__(
-        self, io: IoThread, sock: socket.socket, connected: Callable[[int], None]
-    ) -> None:
+    def __init__(self, io: IoThread, sock: socket.socket, connected: Callable[[int], None]) -> None:
         self._io = io
         self._sock = sock
         self._connected = connected

@@ -184,9 +184,7 @@ class SyncServerCall(ServerCall):
             size = len(payload)
         except Exception as error:
             _LOG.exception("the response serializer of %s raised", method.path)
-            raise _Refused(
-                StatusCode.INTERNAL, f"Failed to serialize response: {error}"
-            ) from None
+            raise _Refused(StatusCode.INTERNAL, f"Failed to serialize response: {error}") from None
         limit = self.core.options.max_send
         if 0 <= limit < size:
             raise _Refused(
