@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -91,9 +92,13 @@ def _is_served(path: str) -> bool:
 
 def _bind_tcp(host: str, port: int, reuse_port: bool, backlog: int) -> Listener:
     if host in ("", "::", "0.0.0.0", "*"):
-        with contextlib.suppress(OSError):
-            if host != "0.0.0.0" and socket.has_dualstack_ipv6():
+        if host != "0.0.0.0" and socket.has_dualstack_ipv6():
+            try:
                 return _listener([_listen(socket.AF_INET6, "::", port, reuse_port, backlog, True)])
+            except OSError as error:
+                # Where IPv6 is compiled in and switched off; anything else is for the caller to know.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
         return _listener([_listen(socket.AF_INET, "0.0.0.0", port, reuse_port, backlog)])
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []

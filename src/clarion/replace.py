@@ -9,7 +9,7 @@ from types import ModuleType
 __all__ = ["GRPC_VERSION", "install_as_grpc"]
 
 GRPC_VERSION = "1.85.0"
-"""The grpcio release whose API this is; generated code compares it with the version it was made for."""
+"""The grpcio release whose API this is."""
 
 
 def install_as_grpc() -> None:
@@ -55,17 +55,5 @@ def install_as_grpc() -> None:
 
 
 def _first_version_is_lower(version1: str, version2: str) -> bool:
-    """Whether `version1` comes before `version2`; generated code asks."""
-    return _parts(version1) < _parts(version2)
-
-
-def _parts(version: str) -> list[int]:
-    parts = []
-    for part in version.split("."):
-        digits = ""
-        for character in part:
-            if not character.isdigit():
-                break
-            digits += character
-        parts.append(int(digits or 0))
-    return parts
+    """False, whatever generated code asks: what it needs is an API that has not changed in years."""
+    return False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarion.protocol.percent import decode_message, encode_message
+from clarion.protocol.percent import decode_message, encode_message, shorten_message
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,20 @@ def test_decode_never_fails(value: bytes) -> None:
     text = decode_message(value)
     # Encoding the result again, and reading that, changes nothing more.
     assert decode_message(encode_message(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "size", "expected"),
+    [
+        (b"hello", 5, b"hello"),
+        (b"hello!", 5, b"he..."),
+        (b"hello", 3, b"..."),
+        (b"a%41%42%43", 8, b"a%41..."),
+        (b"a%41%42%43", 7, b"a%41..."),
+        (b"a%41%42%43", 6, b"a..."),
+        (b"%41%42", 5, b"..."),
+        (b"%41%42", 4, b"..."),
+    ],
+)
+def test_shorten(value: bytes, size: int, expected: bytes) -> None:
+    assert shorten_message(value, size) == expected

@@ -36,20 +36,15 @@ Deserializer = Callable[[bytes], Any]
 class AioCall(ClientCall):
     """What all four kinds share."""
 
-    __slots__ = (
-        "_callbacks",
-        "_deserialize",
-        "_initial_waiters",
-        "_iterated",
-        "_loop",
-        "_message_waiter",
-        "_serialize",
-        "_style",
-        "_task",
-        "_timer",
-        "_waiters",
-        "_write_waiter",
-    )
+    _waiters: list[asyncio.Future[None]] | None = None
+    _initial_waiters: list[asyncio.Future[None]] | None = None
+    _message_waiter: asyncio.Future[None] | None = None
+    _write_waiter: asyncio.Future[None] | None = None
+    _callbacks: list[Callable[[Any], Any]] | None = None
+    _style: str | None = None
+    _iterated = False
+    _task: asyncio.Task[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     RESPONSE_STREAMING = False
 
@@ -65,17 +60,8 @@ class AioCall(ClientCall):
         self._loop = loop
         self._serialize = serialize
         self._deserialize = deserialize
-        self._waiters: list[asyncio.Future[None]] | None = None
-        self._initial_waiters: list[asyncio.Future[None]] | None = None
-        self._message_waiter: asyncio.Future[None] | None = None
-        self._write_waiter: asyncio.Future[None] | None = None
-        self._callbacks: list[Callable[[Any], Any]] | None = None
-        self._style: str | None = None
-        self._iterated = False
-        self._task: asyncio.Task[None] | None = None
-        self._timer = (
-            None if start.deadline is None else loop.call_at(start.deadline, self.deadline_passed)
-        )
+        if start.deadline is not None:
+            self._timer = loop.call_at(start.deadline, self.deadline_passed)
 
     # What the call says
 
@@ -218,7 +204,7 @@ class AioCall(ClientCall):
         except UnpackFailed as error:
             failed = Outcome(error.code, str(error))
         except Exception as error:
-            _LOG.exception("the response deserializer raised")
+            _LOG.warning("the response deserializer raised: %r", error)
             failed = Outcome(StatusCode.INTERNAL, f"Exception deserializing response: {error}")
         self.end(failed)
         self.outcome = failed
@@ -287,8 +273,6 @@ def _wake_all(waiters: list[asyncio.Future[None]] | None) -> None:
 class _UnaryResponse(AioCall):
     """A call with one response, which awaiting the call gives."""
 
-    __slots__ = ()
-
     def __await__(self) -> Generator[Any, None, Any]:
         if self.outcome is None:
             try:
@@ -308,8 +292,6 @@ class _UnaryResponse(AioCall):
 
 class _StreamResponse(AioCall):
     """A call with a stream of responses: iterate over it, or `read`."""
-
-    __slots__ = ()
 
     RESPONSE_STREAMING = True
 
@@ -373,8 +355,6 @@ class _StreamResponse(AioCall):
 
 class _StreamRequest(AioCall):
     """A call with a stream of requests: an iterator given at the start, or `write` and `done_writing`."""
-
-    __slots__ = ()
 
     def _begin_stream(self, requests: Any) -> None:
         self._iterated = requests is not None
@@ -466,22 +446,14 @@ class _StreamRequest(AioCall):
 class UnaryUnaryCall(_UnaryResponse):
     """One request, one response: `response = await call`."""
 
-    __slots__ = ()
-
 
 class UnaryStreamCall(_StreamResponse):
     """One request, a stream of responses: `async for response in call`, or `await call.read()`."""
-
-    __slots__ = ()
 
 
 class StreamUnaryCall(_UnaryResponse, _StreamRequest):
     """A stream of requests, one response."""
 
-    __slots__ = ()
-
 
 class StreamStreamCall(_StreamResponse, _StreamRequest):
     """A stream of requests, a stream of responses."""
-
-    __slots__ = ()

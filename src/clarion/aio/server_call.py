@@ -69,27 +69,17 @@ class AioServerCall(ServerCall):
         finished: the handler is done and the call's callbacks were called.
     """
 
-    __slots__ = (
-        "_context",
-        "_request_waiter",
-        "_timer",
-        "_write_waiter",
-        "finished",
-        "link",
-        "server",
-        "task",
-    )
+    task: asyncio.Task[None] | None = None
+    finished = False
+    _context: ServicerContext | None = None
+    _request_waiter: asyncio.Future[None] | None = None
+    _write_waiter: asyncio.Future[None] | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def __init__(self, server: Server, link: Link, connection: Connection, stream_id: int) -> None:
         ServerCall.__init__(self, server.core, connection, stream_id)
         self.server = server
         self.link = link
-        self.task: asyncio.Task[None] | None = None
-        self.finished = False
-        self._context: ServicerContext | None = None
-        self._request_waiter: asyncio.Future[None] | None = None
-        self._write_waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     # What the call says
 
@@ -205,7 +195,7 @@ class AioServerCall(ServerCall):
         try:
             return method.deserialize(message)
         except Exception as error:
-            _LOG.exception("the request deserializer of %s raised", method.path)
+            _LOG.warning("the request deserializer of %s raised: %r", method.path, error)
             raise _Refused(
                 StatusCode.INTERNAL, f"Exception deserializing request: {error}"
             ) from None

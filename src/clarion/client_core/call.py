@@ -35,18 +35,18 @@ class Start(NamedTuple):
         deadline: when the call must be over, on the connection's clock, or None.
         wait_for_ready: wait through failures to connect.
         compressor: how requests are compressed; None for identity.
+        size: of `fields`, as header list sizes count.
     """
 
     fields: Fields
     deadline: float | None
     wait_for_ready: bool
     compressor: Compressor | None
+    size: int = 0
 
 
 class Attempt(ClientStream):
     """One try of a call."""
-
-    __slots__ = ("call", "link")
 
     def __init__(self, call: ClientCall, link: Link) -> None:
         options = call.core.options
@@ -61,7 +61,7 @@ class Attempt(ClientStream):
     def message_received(self, message: bytes) -> None:
         call = self.call
         if call.response_streaming:
-            self.inbox.append(message)
+            self.put(message)
             call.response_received()
         elif call.response is None:
             call.response = message
@@ -95,34 +95,21 @@ class ClientCall:
         outcome: how the call ended, once it did.
     """
 
-    __slots__ = (
-        "_half_closed",
-        "_message",
-        "_retried",
-        "_sent_messages",
-        "attempt",
-        "core",
-        "head_metadata",
-        "outcome",
-        "response",
-        "response_streaming",
-        "start",
-        "wait_for_ready",
-    )
+    # What most calls never change stays on the class: making a call is its most frequent act.
+    attempt: Attempt | None = None
+    head_metadata: Metadata | None = None
+    response: bytes | None = None
+    outcome: Outcome | None = None
+    _message: tuple[bytes, bytes] | None = None
+    _half_closed = False
+    _sent_messages = False
+    _retried = False
 
     def __init__(self, core: ChannelCore, start: Start, *, response_streaming: bool) -> None:
         self.core = core
         self.start = start
         self.wait_for_ready = start.wait_for_ready
         self.response_streaming = response_streaming
-        self.attempt: Attempt | None = None
-        self.head_metadata: Metadata | None = None
-        self.response: bytes | None = None
-        self.outcome: Outcome | None = None
-        self._message: tuple[bytes, bytes] | None = None
-        self._half_closed = False
-        self._sent_messages = False
-        self._retried = False
 
     # What the front end hears
 
@@ -194,14 +181,20 @@ class ClientCall:
             self.core.forget(self)
             self._finish(outcome)
             return
-        self._retried = True
+        # First, so that what the attempt says to it has no weight.
+        self.outcome = outcome
         attempt.end(outcome)
+        self.finished()
         attempt.link.flush_soon()
 
     def deadline_passed(self) -> None:
         """The call's time is up."""
-        where = "" if self.attempt is not None else " while waiting for a connection"
-        self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded" + where))
+        details = "Deadline Exceeded"
+        if self.attempt is None:
+            details += " while waiting for a connection"
+            if self.core.last_failure:
+                details += f"; last error: {self.core.last_failure}"
+        self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, details))
 
     # Pending
 
@@ -219,6 +212,16 @@ class ClientCall:
             connection.want_stream()
             return
         start = self.start
+        limit = connection.peer_max_header_list_size
+        if limit is not None and start.size > limit:
+            # The server might end the whole connection for it.
+            self._finish(
+                Outcome(
+                    StatusCode.RESOURCE_EXHAUSTED,
+                    f"request metadata of {start.size} bytes; the server takes {limit} at most",
+                )
+            )
+            return
         block = connection.encoder.encode(start.fields)
         if start.deadline is not None:
             timeout = encode_timeout(start.deadline - connection.now())
@@ -250,10 +253,19 @@ class ClientCall:
             self.detached(attempt)
             self.core.retry(self)
             return
-        if outcome.code is StatusCode.OK and self.response is None and not self.response_streaming:
-            outcome = Outcome(
-                StatusCode.UNIMPLEMENTED, "the server sent no response; the method has one"
-            )
+        deadline = self.start.deadline
+        if outcome.code is StatusCode.OK:
+            if self.response is None and not self.response_streaming:
+                outcome = Outcome(
+                    StatusCode.UNIMPLEMENTED, "the server sent no response; the method has one"
+                )
+        elif (
+            outcome.code is StatusCode.CANCELLED
+            and deadline is not None
+            and attempt.connection.now() >= deadline
+        ):
+            # PROTOCOL-HTTP2, "Client Cancellation": the server's clock was ahead of ours.
+            outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome) -> None:

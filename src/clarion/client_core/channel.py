@@ -250,6 +250,13 @@ class ChannelCore:
         else:
             self._attempt_link = link
             self.links.add(link)
+            # The peer may have been quicker than the news that it is connected.
+            if link.connection.closed:
+                self.links.discard(link)
+                self._attempt_link = None
+                self._attempt_failed(attempt, "the peer closed the connection at once")
+            elif link.connection.settings_received:
+                self.link_ready(link)
 
     def _attempt_failed(self, attempt: int, why: str) -> None:
         if attempt == self._attempt:

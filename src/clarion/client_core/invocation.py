@@ -9,7 +9,7 @@ from clarion.client_core.call import Start
 from clarion.client_core.options import ChannelOptions
 from clarion.method import Compression
 from clarion.protocol.compression import Compressor, accept_encoding, get_compressor
-from clarion.protocol.metadata import encode_metadata
+from clarion.protocol.metadata import encode_metadata, metadata_size
 from clarion.resolver.target import Target
 
 __all__ = ["Method"]
@@ -70,7 +70,7 @@ class Method:
         fields: Fields = self._fields
         if self._compressor is not None:
             fields += ((b"grpc-encoding", self._compressor.name.encode()),)
-        self._plain = Start(fields, None, False, self._compressor)
+        self._plain = Start(fields, None, False, self._compressor, metadata_size(fields))
 
     @staticmethod
     def _find(compression: Compression | None) -> Compressor | None:
@@ -101,7 +101,7 @@ class Method:
         if not metadata and not wait_for_ready and compression is None:
             if deadline is None:
                 return plain
-            return Start(plain.fields, deadline, False, plain.compressor)
+            return Start(plain.fields, deadline, False, plain.compressor, plain.size)
         compressor = plain.compressor
         fields: Fields = plain.fields
         if compression is not None:
@@ -111,4 +111,4 @@ class Method:
                 fields += ((b"grpc-encoding", compressor.name.encode()),)
         if metadata:
             fields += encode_metadata(metadata)
-        return Start(fields, deadline, bool(wait_for_ready), compressor)
+        return Start(fields, deadline, bool(wait_for_ready), compressor, metadata_size(fields))

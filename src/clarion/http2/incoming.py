@@ -172,9 +172,14 @@ class Incoming(HeaderBlocks):
                                 "more DATA than the stream's window",
                             )
                         self.work += 1
-                        if end > size or stream.content_left is not None:
+                        left = stream.content_left
+                        if end > size or (
+                            left is not None and (left != length if flags & 1 else left < length)
+                        ):
                             position = self._take_data(data, start, length, 0, flags, sid)
                         else:
+                            if left is not None:
+                                stream.content_left = left - length
                             position = end
                             if flags & 1:
                                 stream.remote_closed = True

@@ -61,36 +61,22 @@ class Stream:
         pump_queued: the stream stands in the connection's queue of streams that may send.
     """
 
-    __slots__ = (
-        "connection",
-        "content_left",
-        "local_closed",
-        "parked",
-        "parked_end",
-        "parked_size",
-        "parked_trailers",
-        "pump_queued",
-        "recv_credit",
-        "recv_window",
-        "remote_closed",
-        "send_window",
-        "stream_id",
-    )
+    # What most streams never change stays on the class: making a stream is part of every call.
+    recv_credit = 0
+    local_closed = False
+    remote_closed = False
+    content_left: int | None = None
+    parked: deque[bytes | memoryview] | None = None
+    parked_size = 0
+    parked_end = False
+    parked_trailers: tuple[tuple[bytes, bytes], ...] | None = None
+    pump_queued = False
 
     def __init__(self, connection: Connection, stream_id: int = 0) -> None:
         self.connection = connection
         self.stream_id = stream_id
         self.send_window = connection.peer_initial_window
         self.recv_window = connection.recv_stream_window
-        self.recv_credit = 0
-        self.local_closed = False
-        self.remote_closed = False
-        self.content_left: int | None = None
-        self.parked: deque[bytes | memoryview] | None = None
-        self.parked_size = 0
-        self.parked_end = False
-        self.parked_trailers: tuple[tuple[bytes, bytes], ...] | None = None
-        self.pump_queued = False
 
     def headers_received(self, headers: HeaderList, end_stream: bool) -> None:
         """A header list arrived: the initial one, an informational one, or trailers."""

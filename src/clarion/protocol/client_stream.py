@@ -48,7 +48,9 @@ class _ResponseHead:
         if b"grpc-status" in values:
             if self.status != 200:
                 # With a body that is no gRPC, perhaps; the status stands all the same.
-                self.outcome = _read_trailers(headers, f"from headers with HTTP status {self.status}")
+                self.outcome = _read_trailers(
+                    headers, f"from headers with HTTP status {self.status}"
+                )
                 return
         elif self.status != 200:
             self.outcome = Outcome(
@@ -58,7 +60,8 @@ class _ResponseHead:
         elif not is_grpc_content_type(content_type):
             text = content_type[:60].decode("latin-1")
             self.outcome = Outcome(
-                StatusCode.UNKNOWN, f"the response has content-type {text!r}; this is no gRPC server"
+                StatusCode.UNKNOWN,
+                f"the response has content-type {text!r}; this is no gRPC server",
             )
             return
         self.metadata = decode_metadata(headers.fields)
@@ -72,9 +75,7 @@ def _read_trailers(headers: HeaderList, debug: str) -> Outcome:
     values = dict(headers.fields)
     wire = values.get(b"grpc-status")
     if wire is None:
-        return Outcome(
-            StatusCode.UNKNOWN, "the response ended without a grpc-status", debug=debug
-        )
+        return Outcome(StatusCode.UNKNOWN, "the response ended without a grpc-status", debug=debug)
     code = status_from_wire(wire)
     metadata = decode_metadata(headers.fields)
     details = decode_message(values.get(b"grpc-message", b""))
@@ -95,15 +96,14 @@ class ClientStream(MessageStream):
         outcome: how the call ended, once it did.
     """
 
-    __slots__ = ("_head", "_max_metadata", "outcome")
-
     ROLE = "CLIENT"
+
+    outcome: Outcome | None = None
+    _head: _ResponseHead | None = None
 
     def __init__(self, connection: Connection, max_receive: int, max_metadata: int) -> None:
         MessageStream.__init__(self, connection, 0, max_receive)
         self._max_metadata = max_metadata
-        self._head: _ResponseHead | None = None
-        self.outcome: Outcome | None = None
 
     # What the class above hears
 
@@ -193,7 +193,9 @@ class ClientStream(MessageStream):
     def aborted(self, reason: Abort) -> None:
         if self.outcome is not None:
             return
-        if reason.connection_lost or (reason.unprocessed and reason.code != ErrorCode.REFUSED_STREAM):
+        if reason.connection_lost or (
+            reason.unprocessed and reason.code != ErrorCode.REFUSED_STREAM
+        ):
             code, details = StatusCode.UNAVAILABLE, reason.message
         elif reason.remote:
             code, details = status_from_reset(reason.code), reset_details(reason.code)

@@ -1,8 +1,8 @@
 """What both sides of a call share: messages cut out of DATA, kept until read, and flow-control credit.
 
 Credit (RFC 9113 §6.9) is what stops a peer whose messages nobody reads. Bytes are credited on arrival while
-no message waits in the inbox, and held back while one does; so a stream holds at most its window and one
-message more, and a message larger than the window still gets through.
+no message waits in the inbox, and held back while one does; so a stream holds at most its window, one message
+and one DATA frame, and a message larger than the window still gets through.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from clarion.status import StatusCode
 
 __all__ = ["MessageStream"]
 
+# The inbox of the many streams that never need one. It takes nothing: see `put`.
+_NOTHING: deque[bytes] = deque(maxlen=0)
+
 
 class MessageStream(Stream):
     """A stream of gRPC messages towards us.
@@ -33,17 +36,16 @@ class MessageStream(Stream):
         over: the call has ended for us; whatever still comes is dropped.
     """
 
-    __slots__ = ("_reader", "held", "inbox", "max_receive", "over")
-
     ROLE: ClassVar[str]
+
+    inbox: deque[bytes] = _NOTHING
+    held = 0
+    over = False
+    _reader: MessageReader | None = None
 
     def __init__(self, connection: Connection, stream_id: int, max_receive: int) -> None:
         Stream.__init__(self, connection, stream_id)
         self.max_receive = max_receive
-        self._reader: MessageReader | None = None
-        self.inbox: deque[bytes] = deque()
-        self.held = 0
-        self.over = False
 
     # What the class above hears
 
@@ -118,6 +120,12 @@ class MessageStream(Stream):
         return self._reader is None or self._reader.at_boundary
 
     # What the class above does
+
+    def put(self, message: bytes) -> None:
+        """Add a message to the inbox."""
+        if self.inbox is _NOTHING:
+            self.inbox = deque()
+        self.inbox.append(message)
 
     def take_message(self) -> bytes:
         """Remove and return the oldest message of the inbox, and credit the peer for what it held up."""

@@ -130,6 +130,8 @@ def _read_grpc(head: RequestHead, headers: HeaderList, values: dict[bytes, bytes
         if head.compressor is None:
             head.error = (
                 StatusCode.UNIMPLEMENTED,
-                f"compression {encoding[:40]!r} is not supported; "
-                f"supported are {accept_encoding().decode()}",
+                (
+                    f"compression {encoding[:40]!r} is not supported; "
+                    f"supported are {accept_encoding().decode()}"
+                ),
             )

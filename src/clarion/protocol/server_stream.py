@@ -50,21 +50,18 @@ class ServerStream(MessageStream):
         gone: the stream was aborted; nothing can be sent any more.
     """
 
-    __slots__ = ("_max_metadata", "encoder", "gone", "head", "headers_sent")
-
     ROLE = "SERVER"
 
-    head: RequestHead | None
+    head: RequestHead | None = None
+    encoder: Compressor | None = None
+    headers_sent = False
+    gone = False
 
     def __init__(
         self, connection: Connection, stream_id: int, max_receive: int, max_metadata: int
     ) -> None:
         MessageStream.__init__(self, connection, stream_id, max_receive)
         self._max_metadata = max_metadata
-        self.head = None
-        self.encoder: Compressor | None = None
-        self.headers_sent = False
-        self.gone = False
 
     # What the class above hears
 
@@ -181,9 +178,7 @@ class ServerStream(MessageStream):
         head = _RESPONSE_HEAD
         if code is StatusCode.UNIMPLEMENTED:
             head += ((b"grpc-accept-encoding", accept_encoding()),)
-        connection.send_headers(
-            self, connection.encoder.encode(head + trailers), end_stream=True
-        )
+        connection.send_headers(self, connection.encoder.encode(head + trailers), end_stream=True)
 
     def _fit(self, message: bytes, fields: Fields) -> bytes:
         """Shorten a long status message to what the client accepts; above that the status is lost too."""

@@ -30,7 +30,12 @@ class ServerCall(ServerStream):
         abort: why the call was cut off by the client or the connection, or None.
     """
 
-    __slots__ = ("abort", "admitted", "core", "deadline", "method", "request", "requests_done")
+    method: Method | None = None
+    request: bytes | None = None
+    requests_done = False
+    deadline: float | None = None
+    abort: Abort | None = None
+    admitted = False
 
     def __init__(self, core: ServerCore, connection: Connection, stream_id: int) -> None:
         options = core.options
@@ -38,12 +43,6 @@ class ServerCall(ServerStream):
             self, connection, stream_id, options.max_receive, options.max_metadata
         )
         self.core = core
-        self.method: Method | None = None
-        self.request: bytes | None = None
-        self.requests_done = False
-        self.deadline: float | None = None
-        self.abort: Abort | None = None
-        self.admitted = False
 
     # What the front end does
 
@@ -105,7 +104,7 @@ class ServerCall(ServerStream):
         if method is None:
             return
         if method.request_streaming:
-            self.inbox.append(message)
+            self.put(message)
             self.inbox_changed()
         elif self.request is None:
             self.request = message
@@ -146,6 +145,13 @@ class ServerCall(ServerStream):
 
     def deadline_passed(self) -> None:
         """The call's time is up."""
+        if self.parked is not None and not self.over:
+            # A status would have to wait behind data that the client does not take.
+            self.over = self.gone = True
+            self.connection.reset(self, ErrorCode.CANCEL)
+            self._leave()
+            self.interrupted()
+            return
         self.fail(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
     def finish(self, code: StatusCode, details: str = "", fields: Fields = ()) -> None:

@@ -51,6 +51,7 @@ class ServerCore:
         self.connections: set[Connection] = set()
         self.stopping = False
         self.on_idle: Callable[[], None] | None = None
+        self._registered: dict[str, RpcMethodHandler] = {}
         self._methods: dict[str, RpcMethodHandler] = {}
         self._generic: list[GenericRpcHandler] = []
         self._ready: dict[str, Method] = {}
@@ -73,7 +74,9 @@ class ServerCore:
     def add_methods(self, service: str, methods: Mapping[str, RpcMethodHandler]) -> None:
         """Add registered handlers; they come before all generic ones."""
         for name, method in methods.items():
-            self._methods.setdefault(f"/{service}/{name}", method)
+            path = f"/{service}/{name}"
+            self._registered.setdefault(path, method)
+            self._ready.pop(path, None)
 
     def find(self, head: RequestHead) -> Method | None:
         """The method for a request, or None. May run user code, which may raise."""
@@ -81,7 +84,7 @@ class ServerCore:
         method = self._ready.get(path)
         if method is not None:
             return method
-        found = self._methods.get(path)
+        found = self._registered.get(path) or self._methods.get(path)
         if found is not None:
             method = self._ready[path] = Method(path, found)
             return method

@@ -20,6 +20,7 @@ from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
 from clarion.sync.client_link import ClientLink
 from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
+from clarion.sync.io_thread import Timer
 from clarion.sync.runtime import SyncRuntime
 
 __all__ = ["CallApi", "ResponseFuture", "ResponseStream", "SyncCall"]
@@ -40,18 +41,14 @@ class SyncCall(ClientCall):
         progress, sleeper: see `Waiter`.
     """
 
-    __slots__ = (
-        "_callbacks",
-        "_deserialize",
-        "_opened",
-        "_runtime",
-        "_serialize",
-        "_timer",
-        "_unattended",
-        "_writer",
-        "progress",
-        "sleeper",
-    )
+    progress = False
+    sleeper: threading.Lock | None = None
+    # Where a thread waits for the call before it has a link.
+    _opened: threading.Event | None = None
+    _writer: _Writer | None = None
+    _callbacks: list[Callable[[], Any]] | None = None
+    _timer: Timer | None = None
+    _unattended = False
 
     def __init__(
         self,
@@ -67,14 +64,6 @@ class SyncCall(ClientCall):
         self._runtime = runtime
         self._serialize = serialize
         self._deserialize = deserialize
-        self.progress = False
-        self.sleeper: threading.Lock | None = None
-        # Where a thread waits for the call before it has a link.
-        self._opened: threading.Event | None = None
-        self._writer: _Writer | None = None
-        self._callbacks: list[Callable[[], Any]] | None = None
-        self._timer: Any = None
-        self._unattended = False
 
     # What the call says, under the link's lock or on the I/O thread
 
@@ -317,7 +306,7 @@ class SyncCall(ClientCall):
         except UnpackFailed as error:
             failed = Outcome(error.code, str(error))
         except Exception as error:
-            _LOG.exception("the response deserializer raised")
+            _LOG.warning("the response deserializer raised: %r", error)
             failed = Outcome(StatusCode.INTERNAL, f"Exception deserializing response: {error}")
         self.end(failed)
         self.outcome = failed

@@ -19,7 +19,7 @@ from typing import Protocol
 from clarion.client_core import LinkOwner, Pending, cancel_calls
 from clarion.http2 import Abort, Config, Connection
 from clarion.sync.io_thread import READ, IoThread
-from clarion.sync.link import RECEIVE_SIZE, Link
+from clarion.sync.link import Link
 
 __all__ = ["ClientLink", "Waiter"]
 
@@ -125,7 +125,7 @@ class ClientLink(Link):
                 self._drain_wake()
             if readable:
                 try:
-                    data = receive(RECEIVE_SIZE)
+                    data = receive(self._receive_size)
                 except (BlockingIOError, InterruptedError):
                     continue
                 except OSError as error:
@@ -209,7 +209,7 @@ class ClientLink(Link):
                 self.watch(self._events & ~READ)
                 return
             try:
-                data = self.sock.recv(RECEIVE_SIZE)
+                data = self.sock.recv(self._receive_size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:

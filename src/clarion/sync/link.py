@@ -13,11 +13,13 @@ import threading
 from clarion.http2 import Connection, ErrorCode
 from clarion.sync.io_thread import READ, WRITE, IoThread
 
-__all__ = ["RECEIVE_SIZE", "Link", "describe_address"]
+__all__ = ["Link", "describe_address"]
 
 _LOG = logging.getLogger(__name__)
 
-RECEIVE_SIZE = 1 << 18
+# Below the size from which the allocator maps memory anew each time, which costs more than small reads do.
+_USUAL_RECEIVE = 1 << 16
+_LARGE_RECEIVE = 1 << 18
 
 
 class Link:
@@ -39,6 +41,7 @@ class Link:
         self.lock = threading.Lock()
         self.receiving = False
         self.peer = describe_address(sock)
+        self._receive_size = _USUAL_RECEIVE
         self._unsent: list[bytes | memoryview] = []
         self._events = 0
         self._open = True
@@ -103,6 +106,10 @@ class Link:
         if not data:
             connection.connection_lost("the peer closed the connection")
         else:
+            if len(data) == self._receive_size:
+                self._receive_size = _LARGE_RECEIVE
+            elif self._receive_size != _USUAL_RECEIVE and len(data) < _USUAL_RECEIVE:
+                self._receive_size = _USUAL_RECEIVE
             self.receiving = True
             try:
                 connection.receive_data(data)

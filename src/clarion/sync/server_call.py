@@ -63,7 +63,10 @@ class SyncServerCall(ServerCall):
         link: the socket.
     """
 
-    __slots__ = ("_context", "_reader_sleeps", "_timer", "_writer_sleeps", "link", "server")
+    _context: ServicerContext | None = None
+    _reader_sleeps: threading.Lock | None = None
+    _writer_sleeps: threading.Lock | None = None
+    _timer: Timer | None = None
 
     def __init__(
         self, server: Server, link: ServerLink, connection: Connection, stream_id: int
@@ -71,10 +74,6 @@ class SyncServerCall(ServerCall):
         ServerCall.__init__(self, server.core, connection, stream_id)
         self.server = server
         self.link = link
-        self._context: ServicerContext | None = None
-        self._reader_sleeps: threading.Lock | None = None
-        self._writer_sleeps: threading.Lock | None = None
-        self._timer: Timer | None = None
 
     # What the call says (with the lock)
 
@@ -173,7 +172,7 @@ class SyncServerCall(ServerCall):
         try:
             return method.deserialize(message)
         except Exception as error:
-            _LOG.exception("the request deserializer of %s raised", method.path)
+            _LOG.warning("the request deserializer of %s raised: %r", method.path, error)
             raise _Refused(
                 StatusCode.INTERNAL, f"Exception deserializing request: {error}"
             ) from None

@@ -18,7 +18,7 @@ from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.server_core import ServerCore, ServerOptions
 from clarion.sync.dispatcher import Dispatcher
 from clarion.sync.io_thread import READ, IoThread
-from clarion.sync.link import RECEIVE_SIZE, Link
+from clarion.sync.link import Link
 from clarion.sync.server_call import SyncServerCall
 
 __all__ = ["Server", "ServerLink", "server"]
@@ -52,7 +52,7 @@ class ServerLink(Link):
             if not self._open:
                 return
             try:
-                data = self.sock.recv(RECEIVE_SIZE)
+                data = self.sock.recv(self._receive_size)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
