@@ -30,7 +30,7 @@ def test_a_compressed_message() -> None:
 def test_a_message_that_is_larger_when_unpacked() -> None:
     assert GZIP is not None
     packed = CompressedMessage(GZIP.compress(b"hello"))
-    with pytest.raises(UnpackFailed, match="SERVER: .*4") as caught:
+    with pytest.raises(UnpackFailed, match=r"SERVER: .*4") as caught:
         unpack(packed, GZIP, 4, "SERVER")
     assert caught.value.code is StatusCode.RESOURCE_EXHAUSTED
 

@@ -67,9 +67,7 @@ def test_everything_a_request_may_say() -> None:
     assert head.compressor is get_compressor("gzip")
     assert head.accepts == {"identity", "gzip", "deflate"}
     assert head.content_length == 5
-    assert [("x", "1"), ("y-bin", b"\1\2")] == [
-        entry for entry in head.metadata if entry.key in ("x", "y-bin")
-    ]
+    assert {("x", "1"), ("y-bin", b"\1\2")} <= set(head.metadata)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +92,9 @@ def test_other_methods_are_405(method: bytes) -> None:
     assert head.http_error == 405
 
 
-@pytest.mark.parametrize("value", [b"text/html", b"application/json", b"application/grpc-web", None])
+@pytest.mark.parametrize(
+    "value", [b"text/html", b"application/json", b"application/grpc-web", None]
+)
 def test_other_content_types_are_415(value: bytes | None) -> None:
     fields = request_fields(drop=b"content-type")
     if value is not None:
@@ -155,7 +155,16 @@ def test_malformed_lists(fields: Fields) -> None:
 
 
 names = st.sampled_from(
-    [b":path", b"te", b"content-type", b"grpc-timeout", b"grpc-encoding", b"x-bin", b"x", b"content-length"]
+    [
+        b":path",
+        b"te",
+        b"content-type",
+        b"grpc-timeout",
+        b"grpc-encoding",
+        b"x-bin",
+        b"x",
+        b"content-length",
+    ]
 ) | st.binary(max_size=5)
 
 

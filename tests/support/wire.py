@@ -329,7 +329,7 @@ class WireLink:
         self.connection.drain()
 
     def carry(self) -> bool:
-        """Move bytes both ways; return whether there were any."""
+        """Move bytes both ways; return whether anything happened."""
         connection = self.connection
         there = b"".join(connection.take_output())
         connection.output_sent()
@@ -340,9 +340,10 @@ class WireLink:
         back = self.far.take()
         if back:
             connection.receive_data(back)
-        if self.far.closed:
+        lost = self.far.closed and not connection.closed
+        if lost:
             connection.connection_lost("the peer closed the connection")
-        return bool(there or back)
+        return bool(there or back or lost)
 
     # ConnectionObserver
 
@@ -385,6 +386,7 @@ class Network:
         lookups: every name looked up, with the time.
         jitter: what `random` gives; 0.5 makes backoff exact.
         posts: whether links tell their owner later instead of at once.
+        early: whether bytes flow before the owner knows its new link, as they may on an event loop.
     """
 
     def __init__(self) -> None:
@@ -396,6 +398,7 @@ class Network:
         self.late: list[Callable[..., None]] = []
         self.jitter = 0.5
         self.posts = False
+        self.early = False
         self.links: list[WireLink] = []
         self._posted: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Timer]] = []
@@ -437,7 +440,13 @@ class Network:
         self.attempts.append((address, self.time))
         answer = self.answers.get(address)
         if answer is None:
-            self.late.append(lambda far: done(self._link(config, owner, far), ""))
+            self.late.append(
+                lambda far: (
+                    done(None, far)
+                    if isinstance(far, str)
+                    else done(self._link(config, owner, far), "")
+                )
+            )
         elif isinstance(answer, str):
             done(None, answer)
         else:
@@ -446,6 +455,8 @@ class Network:
     def _link(self, config: Config, owner: LinkOwner, far: Any) -> WireLink:
         link = WireLink(self, config, owner, far)
         self.links.append(link)
+        while self.early and link.carry():
+            pass
         return link
 
     # The test

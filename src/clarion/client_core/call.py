@@ -49,8 +49,15 @@ class Attempt(ClientStream):
     """One try of a call."""
 
     def __init__(self, call: ClientCall, link: Link) -> None:
+        # The constructors of all layers in one: this is on the path of every call.
         options = call.core.options
-        ClientStream.__init__(self, link.connection, options.max_receive, options.max_metadata)
+        connection = link.connection
+        self.connection = connection
+        self.stream_id = 0
+        self.send_window = connection.peer_initial_window
+        self.recv_window = connection.recv_stream_window
+        self.max_receive = options.max_receive
+        self._max_metadata = options.max_metadata
         self.call = call
         self.link = link
 
@@ -253,7 +260,6 @@ class ClientCall:
             self.detached(attempt)
             self.core.retry(self)
             return
-        deadline = self.start.deadline
         if outcome.code is StatusCode.OK:
             if self.response is None and not self.response_streaming:
                 outcome = Outcome(
@@ -261,8 +267,8 @@ class ClientCall:
                 )
         elif (
             outcome.code is StatusCode.CANCELLED
-            and deadline is not None
-            and attempt.connection.now() >= deadline
+            and self.start.deadline is not None
+            and attempt.connection.now() >= self.start.deadline
         ):
             # PROTOCOL-HTTP2, "Client Cancellation": the server's clock was ahead of ours.
             outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")

@@ -88,6 +88,8 @@ class ChannelCore:
         self._attempt_timer: Timer | None = None
         self._retry_timer: Timer | None = None
         self._addresses: deque[Address] = deque()
+        # What links said before the runtime said that they are connected.
+        self._early: list[tuple[Link, Callable[[], None]]] = []
         self._failures: list[str] = []
         self.last_failure = ""
         self._backoff = Backoff(options.initial_backoff, options.max_backoff, runtime.random)
@@ -250,13 +252,10 @@ class ChannelCore:
         else:
             self._attempt_link = link
             self.links.add(link)
-            # The peer may have been quicker than the news that it is connected.
-            if link.connection.closed:
-                self.links.discard(link)
-                self._attempt_link = None
-                self._attempt_failed(attempt, "the peer closed the connection at once")
-            elif link.connection.settings_received:
-                self.link_ready(link)
+            early, self._early = self._early, []
+            for about, news in early:
+                if about is link:
+                    news()
 
     def _attempt_failed(self, attempt: int, why: str) -> None:
         if attempt == self._attempt:
@@ -275,6 +274,7 @@ class ChannelCore:
         if link is not None:
             self.links.discard(link)
             link.close("the attempt to connect was given up")
+        self._early.clear()
 
     def _all_failed(self) -> None:
         self.last_failure = "; ".join(self._failures)
@@ -307,6 +307,8 @@ class ChannelCore:
 
     def link_ready(self, link: Link) -> None:
         """The connection is usable."""
+        if self._is_early(link, lambda: self.link_ready(link)):
+            return
         connection = link.connection
         if link is not self._attempt_link or connection.closed or connection.draining:
             # In the latter cases we are told next, and that is a failure to connect.
@@ -325,6 +327,8 @@ class ChannelCore:
 
     def link_draining(self, link: Link, code: int, debug: bytes) -> None:
         """The peer takes no more streams on `link`."""
+        if self._is_early(link, lambda: self.link_draining(link, code, debug)):
+            return
         if link is self._attempt_link:
             why = f"connected, but the server sent GOAWAY {error_name(code)}"
             if debug:
@@ -340,6 +344,8 @@ class ChannelCore:
 
     def link_closed(self, link: Link, reason: Abort) -> None:
         """The connection is over."""
+        if self._is_early(link, lambda: self.link_closed(link, reason)):
+            return
         self.links.discard(link)
         if link is self._attempt_link:
             self._attempt_link = None
@@ -348,6 +354,13 @@ class ChannelCore:
         elif link is self.link:
             self.link_draining(link, reason.code, b"")
         self._check_idle()
+
+    def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
+        """Keep `news` if `link` may still turn out to be what this attempt waits for."""
+        if link in self.links or self._attempt_timer is None:
+            return False
+        self._early.append((link, news))
+        return True
 
     def _set_state(self, state: ChannelConnectivity) -> None:
         if state is not self.state:

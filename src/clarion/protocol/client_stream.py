@@ -78,10 +78,10 @@ def _read_trailers(headers: HeaderList, debug: str) -> Outcome:
         return Outcome(StatusCode.UNKNOWN, "the response ended without a grpc-status", debug=debug)
     code = status_from_wire(wire)
     metadata = decode_metadata(headers.fields)
-    details = decode_message(values.get(b"grpc-message", b""))
-    if code is StatusCode.OK and not metadata and not details:
-        return OK
-    return Outcome(code, details, metadata, debug)
+    if code is StatusCode.OK:
+        # A message with OK (grpc-js sends one) says nothing; grpcio does not show it either.
+        return Outcome(code, "", metadata, debug) if metadata else OK
+    return Outcome(code, decode_message(values.get(b"grpc-message", b"")), metadata, debug)
 
 
 class ClientStream(MessageStream):
@@ -134,11 +134,17 @@ class ClientStream(MessageStream):
             elif not end_stream:
                 raise MalformedHeaders("a second header list without END_STREAM")
             else:
-                memo = headers.memo
-                if type(memo) is not Outcome:
+                outcome = headers.memo
+                if type(outcome) is not Outcome:
                     check_trailers(headers.fields)
-                    memo = headers.memo = _read_trailers(headers, "from the server's trailers")
-                self._finish(memo)
+                    outcome = _read_trailers(headers, "from the server's trailers")
+                    headers.memo = outcome
+                if self._reader is not None and outcome.code is StatusCode.OK:
+                    # The reader is kept only within a message.
+                    outcome = Outcome(
+                        StatusCode.INTERNAL, "the response ended in the middle of a message"
+                    )
+                self.end(outcome)
         except MalformedHeaders as error:
             raise StreamFault(self.stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from None
         except RemoteError as error:
@@ -184,11 +190,6 @@ class ClientStream(MessageStream):
 
     def messages_failed(self, code: StatusCode, details: str) -> None:
         self.end(Outcome(code, details))
-
-    def _finish(self, outcome: Outcome) -> None:
-        if outcome.code is StatusCode.OK and not self.at_boundary:
-            outcome = Outcome(StatusCode.INTERNAL, "the response ended in the middle of a message")
-        self.end(outcome)
 
     def aborted(self, reason: Abort) -> None:
         if self.outcome is not None:

@@ -101,8 +101,7 @@ class ServerCall(ServerStream):
 
     def message_received(self, message: bytes) -> None:
         method = self.method
-        if method is None:
-            return
+        assert method is not None
         if method.request_streaming:
             self.put(message)
             self.inbox_changed()
@@ -116,8 +115,7 @@ class ServerCall(ServerStream):
 
     def messages_ended(self) -> None:
         method = self.method
-        if method is None:
-            return
+        assert method is not None
         self.requests_done = True
         if method.request_streaming:
             self.inbox_changed()

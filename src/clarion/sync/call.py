@@ -49,6 +49,7 @@ class SyncCall(ClientCall):
     _callbacks: list[Callable[[], Any]] | None = None
     _timer: Timer | None = None
     _unattended = False
+    _wants_head = False
 
     def __init__(
         self,
@@ -73,7 +74,8 @@ class SyncCall(ClientCall):
             self._writer.notify()
 
     def head_received(self) -> None:
-        self._notify()
+        if self._wants_head:
+            self._notify()
 
     def response_received(self) -> None:
         self._notify()
@@ -133,16 +135,20 @@ class SyncCall(ClientCall):
 
     def link_available(self, link: Any) -> None:
         with link.lock:
-            ClientCall.link_available(self, link)
-            attempt = self.attempt
-            if attempt is None:
-                # It waits for a free stream; `_opened` says when there is one.
-                if self._opened is None:
-                    self._opened = threading.Event()
-            elif self._unattended:
-                link.leave_unattended()
-            if self._opened is not None and attempt is not None:
-                self._opened.set()
+            self.open_on(link)
+
+    def open_on(self, link: Any) -> None:
+        """Open a stream on `link`, or wait there until one is free (with the lock)."""
+        ClientCall.link_available(self, link)
+        if self.attempt is None:
+            # It waits for a free stream; `_opened` says when there is one.
+            if self._opened is None:
+                self._opened = threading.Event()
+            return
+        if self._unattended:
+            link.leave_unattended()
+        if self._opened is not None:
+            self._opened.set()
 
     def send(self, message: tuple[bytes, bytes]) -> None:
         link = self._link()
@@ -211,6 +217,28 @@ class SyncCall(ClientCall):
         else:
             self.end(failed)
         return None
+
+    def exchange(self, request: Any) -> None:
+        """Start a call that has one request, and wait for its end."""
+        payload = self.serialize(request)
+        if payload is None or self._expired():
+            return
+        message = self.pack(payload)
+        link: Any = self.core.link
+        if link is None:
+            self.begin(message)
+        else:
+            self._message = message
+            self._half_closed = True
+            deadline = self.start.deadline
+            try:
+                link.exchange(self, deadline)
+            except BaseException:
+                # KeyboardInterrupt: nobody will fetch the answer.
+                self.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+                raise
+        if self.outcome is None:
+            self.wait_done()
 
     def start_stream(self, requests: Iterator[Any]) -> None:
         """Start a call with a stream of requests."""
@@ -439,6 +467,7 @@ class CallApi:
     def initial_metadata(self) -> tuple[Metadatum, ...]:
         """The metadata before the response; empty if there was none. Waits until that is known."""
         call = self._call
+        call._wants_head = True
         call._wait_or_expire(call._is_headed)
         return call.head_metadata or ()
 

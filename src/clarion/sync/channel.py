@@ -282,9 +282,7 @@ class UnaryUnaryMultiCallable(_MultiCallable):
             ValueError: the channel is closed.
         """
         call = self._new(timeout, metadata, credentials, wait_for_ready, compression)
-        call.start_with(request)
-        if call.outcome is None:
-            call.wait_done()
+        call.exchange(request)
         return call.take_response()
 
     def with_call(
@@ -302,8 +300,7 @@ class UnaryUnaryMultiCallable(_MultiCallable):
             The response and the call, for its metadata.
         """
         call = self._new(timeout, metadata, credentials, wait_for_ready, compression)
-        call.start_with(request)
-        call.wait_done()
+        call.exchange(request)
         return call.take_response(), ResponseFuture(call)
 
     def future(

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from clarion.client_core import LinkOwner, Pending, cancel_calls
+from clarion.client_core import Attempt, LinkOwner, Pending, cancel_calls
 from clarion.http2 import Abort, Config, Connection
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import Link
@@ -39,6 +39,15 @@ class Waiter(Protocol):
 
     progress: bool
     sleeper: threading.Lock | None
+
+
+class ExchangedCall(Waiter, Protocol):
+    """A call that `exchange` starts."""
+
+    attempt: Attempt | None
+
+    def open_on(self, link: ClientLink) -> None:
+        """Open a stream on `link` if one is free (with the lock)."""
 
 
 class ClientLink(Link):
@@ -70,6 +79,38 @@ class ClientLink(Link):
 
     # Waiting, on a calling thread
 
+    def exchange(self, call: ExchangedCall, deadline: float | None) -> None:
+        """Start `call`, and read the socket or sleep until the call made progress.
+
+        This is `link_available` and `wait` in one, for the call that blocks its thread; what it does not finish
+        (the reading thread left, the deadline passed, no stream is free) is for `wait` to go on with.
+        """
+        with self.lock:
+            call.open_on(self)
+            # Writing lets go of the lock, so the answer may be there.
+            lead = self._leader is None and self._open and not call.progress
+            if lead:
+                self._leader = call
+            elif deadline is None and call.attempt is not None and not call.progress:
+                sleeper = _allocate_lock()
+                sleeper.acquire()
+                call.sleeper = sleeper
+                self._sleepers[call] = sleeper
+            else:
+                return
+        if lead:
+            try:
+                self._lead(call, deadline)
+            finally:
+                with self.lock:
+                    self._hand_over()
+        else:
+            try:
+                sleeper.acquire()
+            except BaseException:
+                self._stop_sleeping(call)
+                raise
+
     def wait(self, waiter: Waiter, deadline: float | None) -> bool:
         """Wait until `waiter.progress`, and clear it.
 
@@ -100,30 +141,38 @@ class ClientLink(Link):
                 finally:
                     with lock:
                         self._hand_over()
-            else:
-                timeout = -1.0 if deadline is None else max(deadline - time.monotonic(), 0.0)
+            elif deadline is None:
                 try:
-                    in_time = sleeper.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+                    in_time = sleeper.acquire()
+                except BaseException:
+                    self._stop_sleeping(waiter)
+                    raise
+            else:
+                timeout = min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
+                try:
+                    in_time = sleeper.acquire(timeout=timeout)
                 finally:
-                    with lock:
-                        waiter.sleeper = None
-                        self._sleepers.pop(waiter, None)
+                    self._stop_sleeping(waiter)
             if not in_time and not waiter.progress:
                 return False
 
+    def _stop_sleeping(self, waiter: Waiter) -> None:
+        with self.lock:
+            waiter.sleeper = None
+            self._sleepers.pop(waiter, None)
+
     def _lead(self, waiter: Waiter, deadline: float | None) -> bool:
         """Read the socket until `waiter.progress`. Returns False if the deadline passed first."""
-        poll = self._poller.poll
+        ready = self._poller.ready
         receive = self.sock.recv
         lock = self.lock
+        timeout: float | None = None
         while True:
-            timeout = None if deadline is None else deadline - time.monotonic()
-            if timeout is not None and timeout <= 0:
-                return False
-            readable, woken = poll(timeout)
-            if woken:
-                self._drain_wake()
-            if readable:
+            if deadline is not None:
+                timeout = deadline - time.monotonic()
+                if timeout <= 0:
+                    return False
+            if ready(timeout):
                 try:
                     data = receive(self._receive_size)
                 except (BlockingIOError, InterruptedError):
@@ -165,12 +214,6 @@ class ClientLink(Link):
                 self._wake_writer.send(b"\0")
             except OSError:
                 pass
-
-    def _drain_wake(self) -> None:
-        try:
-            self._wake_reader.recv(4096)
-        except OSError:
-            pass
 
     # Calls that nobody waits for (with the lock)
 
@@ -275,11 +318,12 @@ class ClientLink(Link):
 class _Poller:
     """Waits for a socket or a wake-up."""
 
-    __slots__ = ("_poll", "_sock", "_wake")
+    __slots__ = ("_poll", "_sock", "_wake", "_wake_socket")
 
     def __init__(self, sock: socket.socket, wake: socket.socket) -> None:
         self._sock = sock.fileno()
         self._wake = wake.fileno()
+        self._wake_socket = wake
         self._poll = None
         if hasattr(select, "poll"):
             poller = select.poll()
@@ -287,12 +331,17 @@ class _Poller:
             poller.register(wake, select.POLLIN)
             self._poll = poller.poll
 
-    def poll(self, timeout: float | None) -> tuple[bool, bool]:
-        """Wait; return whether the socket is readable, and whether the wake-up came."""
+    def ready(self, timeout: float | None) -> bool:
+        """Wait for `timeout` seconds at most; return whether the socket is readable."""
         if self._poll is not None:
             events = self._poll(None if timeout is None else timeout * 1000 + 1)
-            if len(events) == 1:
-                return (True, False) if events[0][0] == self._sock else (False, True)
-            return (True, True) if events else (False, False)
-        ready, _, _ = select.select([self._sock, self._wake], [], [], timeout)
-        return self._sock in ready, self._wake in ready
+            descriptors = [event[0] for event in events]
+        else:
+            descriptors = select.select([self._sock, self._wake], [], [], timeout)[0]
+        if self._wake in descriptors:
+            try:
+                self._wake_socket.recv(4096)
+            except OSError:
+                # Somebody else took it: it is the wake-up that counts, not the byte.
+                pass
+        return self._sock in descriptors

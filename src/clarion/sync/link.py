@@ -42,6 +42,7 @@ class Link:
         self.receiving = False
         self.peer = describe_address(sock)
         self._receive_size = _USUAL_RECEIVE
+        self._writing = False
         self._unsent: list[bytes | memoryview] = []
         self._events = 0
         self._open = True
@@ -66,39 +67,54 @@ class Link:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is in the outbox, as far as the socket takes it."""
-        connection = self.connection
-        if not self._open:
-            connection.take_output()
+        """Write what is in the outbox, as far as the socket takes it.
+
+        The lock is not held during the system call. Output that other threads add meanwhile goes out with the
+        next call of the thread that writes, so threads neither wait for each other's writes nor write in
+        portions smaller than need be.
+        """
+        if self._writing:
             return
-        if not self._unsent:
-            while connection.outbox:
+        connection = self.connection
+        self._writing = True
+        try:
+            while self._open and not self._unsent and connection.outbox:
                 output = connection.take_output()
-                if not self._write(output):
+                self._write(output[0] if len(output) == 1 else b"".join(output))
+                if self._unsent:
                     connection.pause()
                     self.io.post(self._watch_writable)
-                    return
-                if not connection.output_sent():
-                    break
-        if connection.closed and not self._unsent:
+                else:
+                    connection.output_sent()
+        finally:
+            self._writing = False
+        if not self._open:
+            connection.take_output()
+        elif connection.closed and not self._unsent:
             self._close()
 
-    def _write(self, output: list[bytes | memoryview]) -> bool:
-        """Send `output`; keep what the socket does not take. Returns whether it took all."""
-        data = output[0] if len(output) == 1 else b"".join(output)
+    def _write(self, data: bytes | memoryview) -> None:
+        """Send `data`; keep what the socket does not take. The lock is released meanwhile."""
+        failure: OSError | None = None
+        self.lock.release()
         try:
-            sent = self.sock.send(data)
-            while sent < len(data):
-                data = memoryview(data)[sent:]
+            while True:
                 sent = self.sock.send(data)
+                if sent == len(data):
+                    data = b""
+                    break
+                data = memoryview(data)[sent:]
         except (BlockingIOError, InterruptedError):
-            self._unsent = [data]
-            return False
+            pass
         except OSError as error:
+            failure = error
+        finally:
+            self.lock.acquire()
+        if failure is not None:
             # The reader hears of it too, but a connection that is only written to has none.
-            self.connection.connection_lost(f"the connection was lost: {error.strerror or error}")
-            self._close()
-        return True
+            self.connection.connection_lost(_lost(failure))
+        elif data:
+            self._unsent = [data]
 
     def receive(self, data: bytes) -> None:
         """Work off bytes from the socket (none: the peer closed it), and write the answers."""
@@ -122,7 +138,7 @@ class Link:
 
     def lose(self, error: OSError) -> None:
         """The socket failed."""
-        self.connection.connection_lost(f"the connection was lost: {error.strerror or error}")
+        self.connection.connection_lost(_lost(error))
         self.flush()
 
     def _close(self) -> None:
@@ -166,19 +182,28 @@ class Link:
 
     def _continue_writing(self) -> None:
         with self.lock:
-            if not self._open:
+            if not self._open or self._writing:
                 return
+            self._writing = True
             output, self._unsent = self._unsent, []
-            if output and not self._write(output):
+            try:
+                if output:
+                    self._write(output[0])
+            finally:
+                self._writing = False
+            if self._unsent:
                 return
             self.watch(self._events & ~WRITE)
-            if self._open:
-                self.connection.resume()
-                self.flush()
+            self.connection.resume()
+            self.flush()
 
     def read_ready(self) -> None:
         """The socket is readable."""
         raise NotImplementedError
+
+
+def _lost(error: OSError) -> str:
+    return f"the connection was lost: {error.strerror or error}"
 
 
 def describe_address(sock: socket.socket) -> str:

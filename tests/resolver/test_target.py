@@ -1,0 +1,146 @@
+"""Target names, and the addresses that servers take."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clarion.resolver.target import (
+    Address,
+    HostPort,
+    UnixAddress,
+    parse_listen_address,
+    parse_target,
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "authority"),
+    [
+        ("localhost:50051", HostPort("localhost", 50051), "localhost:50051"),
+        ("localhost", HostPort("localhost", 443), "localhost"),
+        ("1.2.3.4:5", HostPort("1.2.3.4", 5), "1.2.3.4:5"),
+        ("[::1]:5", HostPort("::1", 5), "[::1]:5"),
+        ("[::1]", HostPort("::1", 443), "[::1]"),
+        ("::1", HostPort("::1", 443), "::1"),
+        ("dns:host:5", HostPort("host", 5), "host:5"),
+        ("dns:/host:5", HostPort("host", 5), "host:5"),
+        ("dns:///host:5", HostPort("host", 5), "host:5"),
+        ("dns:///host", HostPort("host", 443), "host"),
+        ("dns://8.8.8.8/host:5", HostPort("host", 5), "host:5"),
+        ("dns:///[::1]:5", HostPort("::1", 5), "[::1]:5"),
+        ("dns:///%5B::1%5D:5", HostPort("::1", 5), "[::1]:5"),
+    ],
+)
+def test_names(target: str, address: HostPort, authority: str) -> None:
+    assert parse_target(target) == ("dns", (address,), authority)
+
+
+@pytest.mark.parametrize(
+    ("target", "scheme", "addresses", "authority"),
+    [
+        ("ipv4:1.2.3.4:5", "ipv4", (HostPort("1.2.3.4", 5),), "1.2.3.4:5"),
+        ("ipv4:1.2.3.4", "ipv4", (HostPort("1.2.3.4", 443),), "1.2.3.4"),
+        (
+            "ipv4:1.2.3.4:5,6.7.8.9:10",
+            "ipv4",
+            (HostPort("1.2.3.4", 5), HostPort("6.7.8.9", 10)),
+            "1.2.3.4:5",
+        ),
+        ("ipv6:[::1]:5,[::2]:6", "ipv6", (HostPort("::1", 5), HostPort("::2", 6)), "[::1]:5"),
+        ("ipv6:///[::1]:5", "ipv6", (HostPort("::1", 5),), "[::1]:5"),
+        ("ipv6:[fe80::1%25eth0]:5", "ipv6", (HostPort("fe80::1%eth0", 5),), "[fe80::1%25eth0]:5"),
+        ("unix:a/b", "unix", (UnixAddress("a/b"),), "localhost"),
+        ("unix:/a/b", "unix", (UnixAddress("/a/b"),), "localhost"),
+        ("unix:///a/b", "unix", (UnixAddress("/a/b"),), "localhost"),
+        ("unix-abstract:a", "unix-abstract", (UnixAddress("a", True),), "localhost"),
+    ],
+)
+def test_addresses(
+    target: str, scheme: str, addresses: tuple[Address, ...], authority: str
+) -> None:
+    assert parse_target(target) == (scheme, addresses, authority)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        ":50051",
+        "host:port",
+        "host:65536",
+        "host:-1",
+        "host:\u0661",
+        "host:" + "9" * 5000,
+        "[::1:5",
+        "[::1]5",
+        "[]:5",
+        "dns:",
+        "dns://8.8.8.8",
+        "dns:///",
+        "ipv4:host:5",
+        "ipv4:[::1]:5",
+        "ipv4:1.2.3.4:5,",
+        "ipv6:1.2.3.4:5",
+        "ipv6:[nonsense]:5",
+        "unix:",
+        "unix://relative",
+        "unix-abstract:",
+    ],
+)
+def test_bad_targets(target: str) -> None:
+    with pytest.raises(ValueError):
+        parse_target(target)
+
+
+def test_an_error_names_the_target() -> None:
+    with pytest.raises(ValueError, match=r"host:port.*'port'"):
+        parse_target("host:port")
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        (HostPort("a", 1), "a:1"),
+        (HostPort("::1", 1), "[::1]:1"),
+        (UnixAddress("/a"), "unix:/a"),
+        (UnixAddress("a", True), "unix-abstract:a"),
+    ],
+)
+def test_addresses_as_text(address: Address, text: str) -> None:
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("[::]:50051", HostPort("::", 50051)),
+        ("0.0.0.0:0", HostPort("0.0.0.0", 0)),
+        (":50051", HostPort("", 50051)),
+        ("localhost:1", HostPort("localhost", 1)),
+        ("dns:///localhost:1", HostPort("localhost", 1)),
+        ("ipv4:127.0.0.1:1", HostPort("127.0.0.1", 1)),
+        ("ipv6:[::1]:1", HostPort("::1", 1)),
+        ("unix:/a", UnixAddress("/a")),
+        ("unix-abstract:a", UnixAddress("a", True)),
+    ],
+)
+def test_listen_addresses(address: str, expected: Address) -> None:
+    assert parse_listen_address(address) == expected
+
+
+@pytest.mark.parametrize("address", ["", "host", "[::]", "::", "host:x", "host:", "unix:"])
+def test_bad_listen_addresses(address: str) -> None:
+    with pytest.raises(ValueError):
+        parse_listen_address(address)
+
+
+@given(st.text(st.sampled_from("dns:ipv46ux/[],%.0159aé -"), max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_anything_is_a_target_or_a_value_error(text: str) -> None:
+    for parse in (parse_target, parse_listen_address):
+        try:
+            parse(text)
+        except ValueError:
+            pass
