@@ -310,6 +310,16 @@ def test_the_deadline_passes_while_the_last_response_waits() -> None:
     assert rig.answer(window_update(1, 100))["grpc-status"] == "0"
 
 
+def test_a_cancel_while_the_last_response_waits() -> None:
+    rig = Rig(values={4: 10})
+    call = rig.open(1, "StreamUnary", end=True)
+    call.finish_ok(bytes(20))
+    assert rig.core.active == 0
+    rig.side.feed(rst(1))
+    assert call.parked is None
+    assert rig.core.active == 0
+
+
 def test_a_lost_connection(rig: Rig) -> None:
     calls = [rig.open(1, "StreamUnary"), rig.open(3, "UnaryUnary")]
     rig.side.connection.connection_lost("gone")

@@ -363,7 +363,6 @@ class ChannelCore:
         return True
 
     def _set_state(self, state: ChannelConnectivity) -> None:
-        if state is not self.state:
-            self.state = state
-            for watcher in list(self._watchers):
-                watcher(state)
+        self.state = state
+        for watcher in list(self._watchers):
+            watcher(state)

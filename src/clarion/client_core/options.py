@@ -17,6 +17,8 @@ __all__ = ["ChannelOptions"]
 
 _MAX_RECEIVE = 4 << 20
 _MAX_METADATA = 16_384
+# See the server's options.
+_MAX_FRAME_SIZE = 65_536
 # The option is about backoff; a busy machine may take longer than that to answer.
 _LEAST_CONNECT_TIMEOUT = 1.0
 
@@ -47,7 +49,9 @@ class ChannelOptions:
     initial_backoff: float = 1.0
     max_backoff: float = 120.0
     connect_timeout: float = 20.0
-    http2: Config = dataclasses.field(default_factory=Config)
+    http2: Config = dataclasses.field(
+        default_factory=lambda: Config(max_frame_size=_MAX_FRAME_SIZE)
+    )
 
     @classmethod
     def read(cls, options: Iterable[tuple[str, Any]] | None) -> ChannelOptions:
@@ -62,8 +66,8 @@ class ChannelOptions:
             int(given.get("grpc.max_metadata_size", 0)),
         )
         changes: dict[str, Any] = {}
-        if "grpc.http2.max_frame_size" in given:
-            changes["max_frame_size"] = int(given["grpc.http2.max_frame_size"])
+        frame_size = given.get("grpc.http2.max_frame_size", _MAX_FRAME_SIZE)
+        changes["max_frame_size"] = int(frame_size)
         if "grpc.http2.lookahead_bytes" in given:
             window = int(given["grpc.http2.lookahead_bytes"])
             changes["initial_window"] = window
