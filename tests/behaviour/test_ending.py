@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
 
-from support.front_end import FrontEnd
+from support import http2
+from support.echo import camel
+from support.front_end import SERVICE, FrontEnd
 from support.handlers import ServerCall
 from support.libraries import LIMIT, PATTERNS
 from support.simple import ECHOES, Hang
@@ -129,3 +132,26 @@ def test_waiting_for_termination(front: FrontEnd) -> None:
         assert front.loop.run(wait, 0.01) is True
         server.stop(None)()
         assert front.loop.run(wait, LIMIT) is False
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_deadline_also_ends_a_request_that_never_gets_complete(
+    front: FrontEnd, pattern: str
+) -> None:
+    front.clarion_only("leaves such a call to the client's deadline")
+    rig = front.rig(**{**ECHOES, pattern: Hang()})
+    path = (SERVICE + camel(pattern)).encode()
+    request = tuple((name, path if name == b":path" else value) for name, value in http2.REQUEST)
+    with socket.create_connection(("127.0.0.1", rig.server.ports[0]), LIMIT) as peer:
+        # The first half of a message, and nothing more.
+        peer.sendall(
+            http2.PREFACE
+            + http2.settings()
+            + http2.headers(1, (*request, (b"grpc-timeout", b"100m")))
+            + http2.data(1, b"\0\0\0\0\x08half")
+        )
+        received = b""
+        while b"Deadline Exceeded" not in received:
+            piece = peer.recv(65536)
+            assert piece, received
+            received += piece

@@ -15,17 +15,25 @@ from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.server_core import ServerCore, ServerOptions
 
-__all__ = ["Server", "server"]
+__all__ = ["Server", "ServerLink", "server"]
 
 _DRAIN_PATIENCE = 60.0
 
 
-class _ServerLink(Link):
+class ServerLink(Link):
     """One accepted connection."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.loop)
         self._server = server
+        self.timed_calls: list[AioServerCall] = []
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.timed_calls:
+            timed, self.timed_calls = self.timed_calls, []
+            for call in timed:
+                call.start_timer()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -73,7 +81,7 @@ class Server:
             handlers or (), ServerOptions.read(options), maximum_concurrent_rpcs, compression
         )
         self.migration_thread_pool = migration_thread_pool
-        self.links: set[_ServerLink] = set()
+        self.links: set[ServerLink] = set()
         self._listeners: list[Listener] = []
         self._acceptors: list[asyncio.Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -137,11 +145,11 @@ class Server:
             for sock in listener.sockets:
                 if listener.is_unix:
                     acceptor: asyncio.Server = await self._loop.create_unix_server(
-                        lambda: _ServerLink(self), sock=sock, backlog=1024
+                        lambda: ServerLink(self), sock=sock, backlog=1024
                     )
                 else:
                     acceptor = await self._loop.create_server(
-                        lambda: _ServerLink(self), sock=sock, backlog=1024
+                        lambda: ServerLink(self), sock=sock, backlog=1024
                     )
                 self._acceptors.append(acceptor)
 

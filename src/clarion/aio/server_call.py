@@ -15,7 +15,6 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from clarion.aio.errors import EOF, AbortError
-from clarion.aio.link import Link
 from clarion.aio.migration import run_plain
 from clarion.aio.server_context import ServicerContext
 from clarion.http2 import Connection
@@ -26,7 +25,7 @@ from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 
 if TYPE_CHECKING:
-    from clarion.aio.aio_server import Server
+    from clarion.aio.aio_server import Server, ServerLink
 
 __all__ = ["AioServerCall"]
 
@@ -76,7 +75,9 @@ class AioServerCall(ServerCall):
     _write_waiter: asyncio.Future[None] | None = None
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, server: Server, link: Link, connection: Connection, stream_id: int) -> None:
+    def __init__(
+        self, server: Server, link: ServerLink, connection: Connection, stream_id: int
+    ) -> None:
         ServerCall.__init__(self, server.core, connection, stream_id)
         self.server = server
         self.link = link
@@ -96,8 +97,15 @@ class AioServerCall(ServerCall):
             task = loop.create_task(coroutine)
         self.task = task
         self.server.track(task)
-        if self.deadline is not None and not self.over:
-            self._timer = loop.call_at(self.deadline, self.deadline_passed)
+
+    def watch_deadline(self) -> None:
+        self.link.timed_calls.append(self)
+
+    def start_timer(self) -> None:
+        """The call was not over with the bytes that began it, so its deadline needs a timer."""
+        if not self.over and not self.finished:
+            assert self.deadline is not None
+            self._timer = self.link.loop.call_at(self.deadline, self.deadline_passed)
 
     def inbox_changed(self) -> None:
         if self._request_waiter is not None:
@@ -109,6 +117,8 @@ class AioServerCall(ServerCall):
 
     def interrupted(self) -> None:
         self.link.flush_soon()
+        if self._timer is not None:
+            self._timer.cancel()
         if self.task is not None and not self.finished:
             self.task.cancel()
 

@@ -50,6 +50,12 @@ class ServerCall(ServerStream):
         """Start the handler: the request is there, or the stream of requests begins."""
         raise NotImplementedError
 
+    def watch_deadline(self) -> None:
+        """`deadline` is there: see to it that `deadline_passed` is called then, unless the call is over.
+
+        Not only once the handler runs: a request that never gets complete has a deadline too.
+        """
+
     def inbox_changed(self) -> None:
         """A request was added to the inbox, or `requests_done` became true."""
         raise NotImplementedError
@@ -96,6 +102,7 @@ class ServerCall(ServerStream):
             self.encoder = compressor
         if head.timeout is not None:
             self.deadline = self.connection.now() + head.timeout
+            self.watch_deadline()
         if method.request_streaming:
             self.run()
 

@@ -78,9 +78,11 @@ class SyncServerCall(ServerCall):
     # What the call says (with the lock)
 
     def run(self) -> None:
-        if self.deadline is not None:
-            self._timer = self.link.io.call_at(self.deadline, self._expire)
         self.link.ready_calls.append(self)
+
+    def watch_deadline(self) -> None:
+        assert self.deadline is not None
+        self._timer = self.link.io.call_at(self.deadline, self._expire)
 
     def inbox_changed(self) -> None:
         sleeper, self._reader_sleeps = self._reader_sleeps, None
