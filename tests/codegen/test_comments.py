@@ -37,7 +37,10 @@ def test_docstring_says_the_text(text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(min_size=1).filter(lambda text: not set("\r\t") & set(text)))
+@given(
+    # Other white space is indentation to whoever reads the docstring, as spaces are.
+    st.text(min_size=1).filter(lambda text: all(c in " \n" or not c.isspace() for c in text))
+)
 def test_no_text_escapes_from_its_docstring(text: str) -> None:
     said = _said("x" + text + "x")
     assert said is not None

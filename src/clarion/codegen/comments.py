@@ -24,7 +24,11 @@ _METHOD = ServiceDescriptorProto.METHOD_FIELD_NUMBER
 
 def _clean(comment: str) -> str:
     """Take away the space that follows `//` and blank lines around the text."""
-    lines = [line.removeprefix(" ").rstrip() for line in comment.expandtabs(4).splitlines()]
+    lines = [
+        # Only what protoc takes for the end of a line: Python knows more of them.
+        line.removeprefix(" ").rstrip(" \r")
+        for line in comment.expandtabs(4).removesuffix("\n").split("\n")
+    ]
     return textwrap.dedent("\n".join(lines)).strip("\n")
 
 
