@@ -89,10 +89,10 @@ def test_one_request_one_response(rig: Rig) -> None:
     assert rig.sent() == [(HEADERS, b"", False), (DATA, message(b"hello"), True)]
     rig.send(headers(1, (*RESPONSE, (b"x", b"1"))))
     assert call.head_metadata == (("x", "1"),)
-    assert call.events == ["head"]
+    assert call.events == ["opened", "head"]
     rig.send(data(1, message(b"bye")), headers(1, TRAILERS, end=True))
     assert (call.code, call.response) == (StatusCode.OK, b"bye")
-    assert call.events == ["head", "finished"]
+    assert call.events == ["opened", "head", "finished"]
     assert rig.sent() == []
 
 
@@ -102,7 +102,7 @@ def test_a_stream_of_responses(rig: Rig) -> None:
     assert call.attempt is not None
     assert list(call.attempt.inbox) == [b"1", b"2"]
     rig.send(headers(1, TRAILERS, end=True))
-    assert call.events == ["head", "response", "response", "finished"]
+    assert call.events == ["opened", "head", "response", "response", "finished"]
     assert call.code is StatusCode.OK
     assert list(call.attempt.inbox) == [b"1", b"2"]
 
@@ -188,7 +188,7 @@ def test_an_error_without_a_response_is_the_error(rig: Rig) -> None:
     rig.send(headers(1, (*RESPONSE, (b"grpc-status", b"5")), end=True))
     assert call.code is StatusCode.NOT_FOUND
     assert call.head_metadata is None
-    assert call.events == ["finished"]
+    assert call.events == ["opened", "finished"]
 
 
 # What is sent
@@ -271,7 +271,7 @@ def test_cancel(rig: Rig) -> None:
     assert rig.sent()[-1] == (RST, 8, False)
     rig.send(headers(1, RESPONSE), data(1, message(b"")), headers(1, TRAILERS, end=True))
     assert call.outcome is CANCELLED
-    assert call.events == ["finished"]
+    assert call.events == ["opened", "finished"]
 
 
 def test_cancel_while_connecting() -> None:

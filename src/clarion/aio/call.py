@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 from clarion.aio.errors import EOF, AioRpcError, UsageError
+from clarion.aio.waiters import Waiters
 from clarion.client_core import ChannelCore, ClientCall, Start
 from clarion.metadata import Metadata
 from clarion.protocol.messages import UnpackFailed
@@ -38,8 +39,10 @@ class AioCall(ClientCall):
 
     _waiters: list[asyncio.Future[None]] | None = None
     _initial_waiters: list[asyncio.Future[None]] | None = None
-    _message_waiter: asyncio.Future[None] | None = None
-    _write_waiter: asyncio.Future[None] | None = None
+    _readers: Waiters | None = None
+    _writers: Waiters | None = None
+    # Keeps the channel open while somebody may still use the call.
+    channel: object = None
     _callbacks: list[Callable[[Any], Any]] | None = None
     _style: str | None = None
     _iterated = False
@@ -70,13 +73,16 @@ class AioCall(ClientCall):
         _wake_all(waiters)
 
     def response_received(self) -> None:
-        _wake(self._message_waiter)
+        if self._readers is not None:
+            self._readers.wake()
 
     def writable(self) -> None:
-        _wake(self._write_waiter)
+        if self._writers is not None:
+            self._writers.wake()
 
     def opened(self) -> None:
-        _wake(self._write_waiter)
+        if self._writers is not None:
+            self._writers.wake()
 
     def finished(self) -> None:
         if self._timer is not None:
@@ -85,8 +91,8 @@ class AioCall(ClientCall):
         _wake_all(waiters)
         if self._initial_waiters is not None:
             self.head_received()
-        _wake(self._message_waiter)
-        _wake(self._write_waiter)
+        self.response_received()
+        self.writable()
         callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
             self._loop.call_soon(callback, self)
@@ -162,10 +168,15 @@ class AioCall(ClientCall):
             AioRpcError: it ended before.
         """
         while self.attempt is None and self.outcome is None:
-            self._write_waiter = self._loop.create_future()
-            await self._write_waiter
+            await self._writing().wait()
         if self.outcome is not None and self.outcome.code is not StatusCode.OK:
             raise self._error(self.outcome)
+
+    def _writing(self) -> Waiters:
+        """Those who wait for the call to be on a connection, or for flow control."""
+        if self._writers is None:
+            self._writers = Waiters(self._loop)
+        return self._writers
 
     async def _wait_done(self) -> Outcome:
         if self.outcome is None:
@@ -336,15 +347,14 @@ class _StreamResponse(AioCall):
                 if outcome.code is not StatusCode.OK:
                     raise self._error(outcome)
                 return EOF
-            self._message_waiter = self._loop.create_future()
+            if self._readers is None:
+                self._readers = Waiters(self._loop)
             try:
-                await self._message_waiter
+                await self._readers.wait()
             except asyncio.CancelledError:
                 if self.outcome is None:
                     self.cancel()
                 raise
-            finally:
-                self._message_waiter = None
 
     def cancel(self) -> bool:
         attempt = self.attempt
@@ -428,9 +438,8 @@ class _StreamRequest(AioCall):
             await self._wait_writable()
 
     async def _wait_writable(self) -> None:
-        self._write_waiter = self._loop.create_future()
         try:
-            await self._write_waiter
+            await self._writing().wait()
         except asyncio.CancelledError:
             if self.outcome is None:
                 self.cancel()

@@ -7,9 +7,9 @@ may be made before a loop runs, outlive `asyncio.run`, and serve loops in severa
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from clarion.aio.call import (
     StreamStreamCall,
@@ -63,7 +63,8 @@ class Channel:
         self.options = ChannelOptions.read(options)
         self._compression = compression
         self._closed = False
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _OnLoop] = WeakKeyDictionary()
+        self._loops: dict[asyncio.AbstractEventLoop, _OnLoop] = {}
+        self._lock = threading.Lock()
         self._last: _OnLoop | None = None
 
     def on_loop(self) -> _OnLoop:
@@ -79,9 +80,13 @@ class Channel:
             return here
         if self._closed:
             raise UsageError("Channel is closed.")
-        found = self._loops.get(loop)
-        if found is None:
-            found = self._loops[loop] = _OnLoop(self, loop)
+        with self._lock:
+            found = self._loops.get(loop)
+            if found is None:
+                # What was on loops that have been closed since is of no more use.
+                for other in [each for each in self._loops if each.is_closed()]:
+                    del self._loops[other]
+                found = self._loops[loop] = _OnLoop(self, loop)
         self._last = found
         return found
 
@@ -112,6 +117,11 @@ class Channel:
             elif not loop.is_closed():
                 loop.call_soon_threadsafe(here.core.close)
         self._loops.clear()
+
+    def __del__(self) -> None:
+        for loop, here in getattr(self, "_loops", {}).items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(here.core.close)
 
     def get_state(self, try_to_connect: bool = False) -> ChannelConnectivity:
         """The connectivity state on the running loop.
@@ -268,7 +278,9 @@ class _MultiCallable:
             call = kind(here.core, here.loop, start, method.serialize, method.deserialize)
             call.end(Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"))
             return call
-        return kind(here.core, here.loop, start, method.serialize, method.deserialize)
+        call = kind(here.core, here.loop, start, method.serialize, method.deserialize)
+        call.channel = channel
+        return call
 
 
 class UnaryUnaryMultiCallable(_MultiCallable):

@@ -21,6 +21,8 @@ _LOG = logging.getLogger(__name__)
 # A turn of the loop that a handler keeps for longer than this is not waited for with the flush: messages of
 # a stream whose handler computes without awaiting must still leave one by one.
 _PATIENCE = 0.001
+# How long a closed connection waits for its peer to read, in seconds.
+_LAST_WORDS = 1.0
 
 
 class Link(asyncio.Protocol):
@@ -104,6 +106,9 @@ class Link(asyncio.Protocol):
                 break
         if connection.closed:
             transport.close()
+            if transport.get_write_buffer_size():
+                # A peer that does not read gets a moment for our last words, not the socket for good.
+                self.loop.call_later(_LAST_WORDS, transport.abort)
 
     def close(self, message: str) -> None:
         """Close the connection; calls on it hear `message`."""

@@ -94,8 +94,8 @@ class AioRuntime:
     ) -> None:
         try:
             infos = await self.loop.getaddrinfo(name.host, name.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            done(None, error.strerror or str(error))
+        except (OSError, UnicodeError) as error:
+            done(None, getattr(error, "strerror", None) or str(error))
             return
         done([HostPort(str(info[4][0]), int(info[4][1])) for info in infos], "")
 
@@ -113,6 +113,9 @@ class AioRuntime:
                 await self.loop.create_unix_connection(lambda: link, path)
             else:
                 await self.loop.create_connection(lambda: link, address.host, address.port)
+        except UnicodeError as error:
+            done(None, str(error))
+            return
         except OSError as error:
             # asyncio's own text names the address again, but not the reason.
             done(None, os.strerror(error.errno) if error.errno else str(error))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from clarion.aio.errors import EOF, AbortError
 from clarion.aio.migration import run_plain
 from clarion.aio.server_context import ServicerContext
+from clarion.aio.waiters import Waiters
 from clarion.http2 import Connection
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.metadata import encode_metadata
@@ -71,8 +72,8 @@ class AioServerCall(ServerCall):
     task: asyncio.Task[None] | None = None
     finished = False
     _context: ServicerContext | None = None
-    _request_waiter: asyncio.Future[None] | None = None
-    _write_waiter: asyncio.Future[None] | None = None
+    _readers: Waiters | None = None
+    _writers: Waiters | None = None
     _timer: asyncio.TimerHandle | None = None
 
     def __init__(
@@ -108,14 +109,17 @@ class AioServerCall(ServerCall):
             self._timer = self.link.loop.call_at(self.deadline, self.deadline_passed)
 
     def inbox_changed(self) -> None:
-        if self._request_waiter is not None:
-            self._wake(self._request_waiter)
+        if self._readers is not None:
+            self._readers.wake()
 
     def writable(self) -> None:
-        if self._write_waiter is not None:
-            self._wake(self._write_waiter)
+        if self._writers is not None:
+            self._writers.wake()
 
     def interrupted(self) -> None:
+        # Not only the handler's task may wait for the call.
+        self.inbox_changed()
+        self.writable()
         self.link.flush_soon()
         if self._timer is not None:
             self._timer.cancel()
@@ -124,11 +128,6 @@ class AioServerCall(ServerCall):
 
     def handler_failed_lookup(self, error: Exception) -> None:
         _LOG.error("a generic handler raised while looking up a method", exc_info=error)
-
-    @staticmethod
-    def _wake(waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
 
     def was_cancelled(self) -> bool:
         """Whether something other than the handler ended the call."""
@@ -286,15 +285,13 @@ class AioServerCall(ServerCall):
         method = self.method
         assert method is not None
         while not self.inbox:
-            if self.requests_done or self.over:
-                if self.over and self.abort is not None:
-                    raise asyncio.CancelledError("the call was cut off")
+            if self.requests_done:
                 return EOF
-            self._request_waiter = self.link.loop.create_future()
-            try:
-                await self._request_waiter
-            finally:
-                self._request_waiter = None
+            if self.over:
+                raise asyncio.CancelledError("the call was cut off")
+            if self._readers is None:
+                self._readers = Waiters(self.link.loop)
+            await self._readers.wait()
         message = self.take_message()
         if self.connection.outbox:
             self.link.flush_soon()
@@ -325,11 +322,11 @@ class AioServerCall(ServerCall):
 
     async def _sent(self) -> None:
         while self.parked is not None and not self.over:
-            self._write_waiter = self.link.loop.create_future()
-            try:
-                await self._write_waiter
-            finally:
-                self._write_waiter = None
+            if self._writers is None:
+                self._writers = Waiters(self.link.loop)
+            await self._writers.wait()
+        if self.over:
+            raise asyncio.CancelledError("the call was cut off")
 
     def executor(self) -> Executor | None:
         """The pool for handlers that are plain functions."""

@@ -240,7 +240,7 @@ class ClientCall:
             connection.open_stream(attempt, block, *message, end_stream=True)
         else:
             connection.open_stream(attempt, block, end_stream=self._half_closed)
-            self.opened()
+        self.opened()
         link.flush_soon()
 
     def link_failed(self, outcome: Outcome) -> None:

@@ -15,6 +15,7 @@ answered.
 from __future__ import annotations
 
 import functools
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -29,6 +30,8 @@ from clarion.resolver.target import Address, HostPort, Target
 from clarion.status import StatusCode
 
 __all__ = ["ChannelCore", "Pending"]
+
+_LOG = logging.getLogger(__name__)
 
 _IDLE = ChannelConnectivity.IDLE
 _CONNECTING = ChannelConnectivity.CONNECTING
@@ -170,6 +173,12 @@ class ChannelCore:
         if callback is not None and not self._busy:
             self._idle_callback = None
             callback()
+
+    def abandon(self, outcome: Outcome) -> None:
+        """End the calls that wait, and touch nothing else: the process was forked, all of it is the parent's."""
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            call.link_failed(outcome)
 
     def close(self, outcome: Outcome | None = None) -> None:
         """Close the connections; calls in progress and waiting ones end with `outcome`."""
@@ -365,4 +374,7 @@ class ChannelCore:
     def _set_state(self, state: ChannelConnectivity) -> None:
         self.state = state
         for watcher in list(self._watchers):
-            watcher(state)
+            try:
+                watcher(state)
+            except Exception:
+                _LOG.exception("a callback for the channel's state raised")

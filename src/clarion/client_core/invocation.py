@@ -16,6 +16,9 @@ __all__ = ["Method"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
+# Thirty years, in seconds: more than that is no deadline, and more than timers take.
+_FOR_EVER = 1e9
+
 
 def _pass_through(value: Any) -> Any:
     return value
@@ -97,7 +100,7 @@ class Method:
             InvalidMetadata: metadata that cannot be sent.
         """
         plain = self._plain
-        deadline = None if timeout is None else now + timeout
+        deadline = None if timeout is None or timeout > _FOR_EVER else now + timeout
         if not metadata and not wait_for_ready and compression is None:
             if deadline is None:
                 return plain

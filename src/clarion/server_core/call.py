@@ -17,6 +17,9 @@ __all__ = ["ServerCall"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
+# Thirty years, in seconds: more than that is no deadline, and more than timers take.
+_FOR_EVER = 1e9
+
 
 class ServerCall(ServerStream):
     """One call.
@@ -100,7 +103,7 @@ class ServerCall(ServerStream):
         compressor = core.compressor
         if compressor is not None and compressor.name in head.accepts:
             self.encoder = compressor
-        if head.timeout is not None:
+        if head.timeout is not None and head.timeout < _FOR_EVER:
             self.deadline = self.connection.now() + head.timeout
             self.watch_deadline()
         if method.request_streaming:

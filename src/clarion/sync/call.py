@@ -18,7 +18,7 @@ from clarion.metadata import Metadatum
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
-from clarion.sync.client_link import ClientLink
+from clarion.sync.client_link import WaitedCall
 from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
 from clarion.sync.io_thread import Timer
 from clarion.sync.runtime import SyncRuntime
@@ -32,7 +32,7 @@ Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
 
 
-class SyncCall(ClientCall):
+class SyncCall(ClientCall, WaitedCall):
     """A call that threads share.
 
     State changes under the link's lock once there is a link, and on the I/O thread before.
@@ -41,8 +41,6 @@ class SyncCall(ClientCall):
         progress, sleeper: see `Waiter`.
     """
 
-    progress = False
-    sleeper: threading.Lock | None = None
     # Where a thread waits for the call before it has a link.
     _opened: threading.Event | None = None
     _writer: _Writer | None = None
@@ -50,6 +48,10 @@ class SyncCall(ClientCall):
     _timer: Timer | None = None
     _unattended = False
     _wants_head = False
+    # The application cancelled the call, so what came is not wanted either.
+    unwanted = False
+    # Keeps the channel open while somebody may still use the call.
+    channel: object = None
 
     def __init__(
         self,
@@ -69,7 +71,6 @@ class SyncCall(ClientCall):
     # What the call says, under the link's lock or on the I/O thread
 
     def opened(self) -> None:
-        self._notify()
         if self._writer is not None:
             self._writer.notify()
 
@@ -96,11 +97,13 @@ class SyncCall(ClientCall):
             link: Any = attempt.link
             link.attended()
         if self._callbacks is not None:
-            self._runtime.post(self._run_callbacks)
+            self._runtime.call_back(self._run_callbacks)
 
     def detached(self, attempt: Attempt) -> None:
         self._opened = threading.Event()
         link: Any = attempt.link
+        if self._unattended:
+            link.attended()
         link.notify(self)
 
     def _notify(self) -> None:
@@ -139,19 +142,25 @@ class SyncCall(ClientCall):
 
     def open_on(self, link: Any) -> None:
         """Open a stream on `link`, or wait there until one is free (with the lock)."""
+        unattended = self._unattended
+        if unattended:
+            link.leave_unattended()
         ClientCall.link_available(self, link)
         if self.attempt is None:
+            if unattended:
+                link.attended()
             # It waits for a free stream; `_opened` says when there is one.
             if self._opened is None:
                 self._opened = threading.Event()
             return
-        if self._unattended:
-            link.leave_unattended()
         if self._opened is not None:
             self._opened.set()
 
     def send(self, message: tuple[bytes, bytes]) -> None:
-        link = self._link()
+        attempt = self.attempt
+        if attempt is None:
+            return
+        link: Any = attempt.link
         with link.lock:
             ClientCall.send(self, message)
 
@@ -174,15 +183,14 @@ class SyncCall(ClientCall):
                 self._runtime.post(lambda: self.end(outcome))
             return
         link: Any = attempt.link
-        with link.lock:
+        # A signal handler may cancel a call while its own thread has the lock.
+        if not link.lock.acquire(blocking=self._runtime.io.is_current):
+            self._runtime.post(lambda: self.end(outcome))
+            return
+        try:
             ClientCall.end(self, outcome)
-
-    def _link(self) -> ClientLink:
-        attempt = self.attempt
-        assert attempt is not None
-        link: Any = attempt.link
-        assert isinstance(link, ClientLink)
-        return link
+        finally:
+            link.lock.release()
 
     # Starting
 
@@ -273,13 +281,15 @@ class SyncCall(ClientCall):
             attempt = self.attempt
             if attempt is not None:
                 link: Any = attempt.link
-                if not link.wait(self, deadline) and not ready():
+                if not link.wait(self, ready, deadline):
                     return False
                 continue
             event = self._opened
             if event is None:
                 return ready()
-            timeout = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            timeout = None
+            if deadline is not None:
+                timeout = min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
             if not event.wait(timeout) and not ready():
                 return False
         return True
@@ -344,20 +354,6 @@ class SyncCall(ClientCall):
         """What the call ended with, to raise."""
         return CallError(outcome, self.head_metadata)
 
-    def __del__(self) -> None:
-        attempt = getattr(self, "attempt", None)
-        if attempt is not None and attempt.outcome is None and self.outcome is None:
-            # Nobody can fetch the answer any more; do not leave the server working for it. Not here: a
-            # collection may strike while this very thread has the lock.
-            self._runtime.post(lambda: _drop(attempt))
-
-
-def _drop(attempt: Any) -> None:
-    with attempt.link.lock:
-        if attempt.outcome is None:
-            attempt.end(Outcome(StatusCode.CANCELLED, "the call was dropped"))
-            attempt.link.flush_soon()
-
 
 class _Writer:
     """Sends a stream of requests from a thread of its own."""
@@ -376,13 +372,14 @@ class _Writer:
     def _run(self) -> None:
         call = self._call
         try:
-            self._wait(lambda: call.attempt is not None)
+            self._wait(self._opened)
             for request in self._requests:
                 if call.outcome is not None:
                     return
                 payload = call.serialize(request)
                 if payload is None:
                     return
+                self._wait(self._opened)
                 call.send(call.pack(payload))
                 if not self._taken():
                     self._wait(self._taken)
@@ -391,6 +388,10 @@ class _Writer:
         except Exception as error:
             _LOG.exception("the request iterator of a call raised")
             call.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}"))
+
+    def _opened(self) -> bool:
+        """Whether the call is on a connection."""
+        return self._call.attempt is not None
 
     def _taken(self) -> bool:
         """Whether flow control has taken what was sent."""
@@ -402,7 +403,8 @@ class _Writer:
         call = self._call
         if ready() or call.outcome is not None:
             return
-        link: Any = call.attempt.link if call.attempt is not None else None
+        attempt = call.attempt
+        link: Any = attempt.link if attempt is not None else None
         if link is not None:
             with link.lock:
                 link.leave_unattended()
@@ -423,6 +425,15 @@ class CallApi:
     def __init__(self, call: SyncCall) -> None:
         self._call = call
 
+    def __del__(self) -> None:
+        call = self._call
+        if call.outcome is None and not call._callbacks:
+            # Nobody can fetch the answer any more; do not leave the server working for it. Not here: a
+            # collection may strike while this very thread has the lock.
+            call._runtime.post(
+                lambda: call.end(Outcome(StatusCode.CANCELLED, "the call was dropped"))
+            )
+
     def is_active(self) -> bool:
         """Whether the call still goes on."""
         return self._call.outcome is None
@@ -441,9 +452,8 @@ class CallApi:
         call = self._call
         if call.outcome is not None:
             return False
-        attempt = call.attempt
-        if attempt is not None and call.response_streaming:
-            attempt.inbox.clear()
+        # Not cleared here: a signal handler may cancel while its own thread takes a message.
+        call.unwanted = True
         call.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
         return True
 
@@ -461,7 +471,7 @@ class CallApi:
         call._callbacks.append(callback)
         # It may have ended meanwhile; running the callbacks takes each one once.
         if not self.is_active():
-            call._runtime.post(call._run_callbacks)
+            call._runtime.call_back(call._run_callbacks)
         return True
 
     def initial_metadata(self) -> tuple[Metadatum, ...]:
@@ -571,7 +581,7 @@ class ResponseStream(ResponseFuture):
         call = self._call
         while True:
             attempt = call.attempt
-            if attempt is not None and attempt.inbox:
+            if attempt is not None and attempt.inbox and not call.unwanted:
                 link: Any = attempt.link
                 with link.lock:
                     if not attempt.inbox:
@@ -583,7 +593,7 @@ class ResponseStream(ResponseFuture):
             outcome = call.outcome
             if outcome is not None:
                 # A message may have come between the two looks.
-                if attempt is not None and attempt.inbox:
+                if attempt is not None and attempt.inbox and not call.unwanted:
                     continue
                 if outcome.code is StatusCode.OK:
                     raise StopIteration
@@ -597,7 +607,9 @@ class ResponseStream(ResponseFuture):
     def _has_news(self) -> bool:
         call = self._call
         attempt = call.attempt
-        return call.outcome is not None or (attempt is not None and bool(attempt.inbox))
+        if call.outcome is not None:
+            return True
+        return attempt is not None and bool(attempt.inbox) and not call.unwanted
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of the call; returns the call itself, for it has no single response."""

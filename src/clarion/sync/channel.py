@@ -70,6 +70,13 @@ class Channel:
 
     def forget_fork(self) -> None:
         """In a forked child: start anew."""
+        if self.core is not None:
+            self.core.abandon(
+                Outcome(
+                    StatusCode.UNAVAILABLE,
+                    "the process was forked; this call is the parent's",
+                )
+            )
         self._subscribers.clear()
         self._start()
 
@@ -137,7 +144,7 @@ class Channel:
     ) -> None:
         """Call `callback(state)` now and on every change of the connectivity state.
 
-        The callback runs on Clarion's I/O thread and must not block.
+        The callback runs on a thread of Clarion's that runs such callbacks one after another.
 
         Args:
             callback: what to call.
@@ -147,21 +154,27 @@ class Channel:
         core = self.open_core()
         assert self.runtime is not None
 
+        runtime = self.runtime
+
+        def tell(state: ChannelConnectivity) -> None:
+            runtime.call_back(lambda: callback(state))
+
         def begin() -> None:
             if callback in self._subscribers:
-                core.watch(callback)
-                callback(core.state)
+                core.watch(tell)
+                tell(core.state)
                 if try_to_connect:
                     core.connect()
 
-        self._subscribers[callback] = callback
-        self.runtime.post(begin)
+        self._subscribers[callback] = tell
+        runtime.post(begin)
 
     def unsubscribe(self, callback: Callable[[ChannelConnectivity], None]) -> None:
         """Stop calling `callback`."""
         core, runtime = self.core, self.runtime
-        if self._subscribers.pop(callback, None) and core is not None and runtime is not None:
-            runtime.post(lambda: core.unwatch(callback))
+        tell = self._subscribers.pop(callback, None)
+        if tell is not None and core is not None and runtime is not None:
+            runtime.post(lambda: core.unwatch(tell))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -240,7 +253,7 @@ class _MultiCallable:
             raise CallError(
                 Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"), None
             ) from None
-        return SyncCall(
+        call = SyncCall(
             core,
             runtime,
             start,
@@ -248,6 +261,8 @@ class _MultiCallable:
             method.deserialize,
             response_streaming=self._response_streaming,
         )
+        call.channel = channel
+        return call
 
 
 class UnaryUnaryMultiCallable(_MultiCallable):

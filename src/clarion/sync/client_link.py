@@ -14,40 +14,49 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
 
 from clarion.client_core import Attempt, LinkOwner, Pending, cancel_calls
 from clarion.http2 import Abort, Config, Connection
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import Link
 
-__all__ = ["ClientLink", "Waiter"]
+__all__ = ["ClientLink", "WaitedCall"]
 
 # How long a connection is left alone before the I/O thread reads it, in seconds.
 _MOMENT = 0.02
+# The system calls take no wait of years; whoever waits looks at its deadline again.
+_LONGEST_WAIT = 3600.0
 
 _allocate_lock = threading.Lock
 
 
-class Waiter(Protocol):
-    """A call that a thread waits for.
+class Waiter:
+    """A thread that waits for a call.
 
     Attributes:
-        progress: what the thread waits for happened.
+        progress: something happened to the call.
         sleeper: the lock the thread sleeps on, or None.
     """
 
-    progress: bool
-    sleeper: threading.Lock | None
+    progress = False
+    sleeper: threading.Lock | None = None
 
 
-class ExchangedCall(Waiter, Protocol):
-    """A call that `exchange` starts."""
+class WaitedCall(Waiter):
+    """A call that threads wait for. It is the waiter of the one thread that is in `ClientLink.exchange`.
+
+    Attributes:
+        attempt: the try in progress; it says which link the call is on.
+        waiters: the threads that are in `ClientLink.wait`.
+    """
 
     attempt: Attempt | None
+    waiters: list[Waiter] | None = None
 
     def open_on(self, link: ClientLink) -> None:
         """Open a stream on `link` if one is free (with the lock)."""
+        raise NotImplementedError
 
 
 class ClientLink(Link):
@@ -79,87 +88,101 @@ class ClientLink(Link):
 
     # Waiting, on a calling thread
 
-    def exchange(self, call: ExchangedCall, deadline: float | None) -> None:
+    def exchange(self, call: WaitedCall, deadline: float | None) -> None:
         """Start `call`, and read the socket or sleep until the call made progress.
 
         This is `link_available` and `wait` in one, for the call that blocks its thread; what it does not finish
         (the reading thread left, the deadline passed, no stream is free) is for `wait` to go on with.
         """
-        with self.lock:
-            call.open_on(self)
-            # Writing lets go of the lock, so the answer may be there.
-            lead = self._leader is None and self._open and not call.progress
+        lead = False
+        try:
+            with self.lock:
+                call.open_on(self)
+                # Writing lets go of the lock, so the answer may be there.
+                if call.attempt is None or call.progress or not self._open:
+                    return
+                if self._leader is None:
+                    lead = True
+                    self._leader = call
+                elif deadline is None:
+                    self._fall_asleep(call)
+                else:
+                    return
             if lead:
-                self._leader = call
-            elif deadline is None and call.attempt is not None and not call.progress:
-                sleeper = _allocate_lock()
-                sleeper.acquire()
-                call.sleeper = sleeper
-                self._sleepers[call] = sleeper
-            else:
-                return
-        if lead:
-            try:
                 self._lead(call, deadline)
-            finally:
-                with self.lock:
-                    self._hand_over()
-        else:
-            try:
-                sleeper.acquire()
-            except BaseException:
-                self._stop_sleeping(call)
-                raise
+            else:
+                self._sleep(call, None)
+        finally:
+            self._leave(call)
 
-    def wait(self, waiter: Waiter, deadline: float | None) -> bool:
-        """Wait until `waiter.progress`, and clear it.
+    def wait(self, call: WaitedCall, ready: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait until `ready()`, or until `call` is no longer on this link.
 
         Args:
-            waiter: what to wait for.
+            call: what to wait for.
+            ready: whether there is nothing to wait for; evaluated with the lock.
             deadline: on `time.monotonic()`, or None.
 
         Returns:
             False if the deadline passed first.
         """
-        lock = self.lock
-        while True:
-            with lock:
-                if waiter.progress:
+        waiter = Waiter()
+        try:
+            with self.lock:
+                if call.waiters is None:
+                    call.waiters = []
+                call.waiters.append(waiter)
+            while True:
+                with self.lock:
+                    if ready() or call.attempt is None or call.attempt.link is not self:
+                        return True
                     waiter.progress = False
-                    return True
-                lead = self._leader is None and self._open
+                    lead = self._leader is None and self._open
+                    if lead:
+                        self._leader = waiter
+                    else:
+                        self._fall_asleep(waiter)
                 if lead:
-                    self._leader = waiter
-                else:
-                    sleeper = _allocate_lock()
-                    sleeper.acquire()
-                    waiter.sleeper = sleeper
-                    self._sleepers[waiter] = sleeper
-            if lead:
-                try:
                     in_time = self._lead(waiter, deadline)
-                finally:
-                    with lock:
-                        self._hand_over()
-            elif deadline is None:
-                try:
-                    in_time = sleeper.acquire()
-                except BaseException:
-                    self._stop_sleeping(waiter)
-                    raise
-            else:
-                timeout = min(max(deadline - time.monotonic(), 0.0), threading.TIMEOUT_MAX)
-                try:
-                    in_time = sleeper.acquire(timeout=timeout)
-                finally:
-                    self._stop_sleeping(waiter)
-            if not in_time and not waiter.progress:
-                return False
+                    with self.lock:
+                        self._leader = None
+                else:
+                    in_time = self._sleep(waiter, deadline)
+                if not in_time and not waiter.progress:
+                    return ready()
+        finally:
+            with self.lock:
+                if call.waiters is not None and waiter in call.waiters:
+                    call.waiters.remove(waiter)
+            self._leave(waiter)
 
-    def _stop_sleeping(self, waiter: Waiter) -> None:
-        with self.lock:
-            waiter.sleeper = None
-            self._sleepers.pop(waiter, None)
+    def _fall_asleep(self, waiter: Waiter) -> None:
+        """Make a lock for `waiter` to sleep on (with the lock)."""
+        sleeper = _allocate_lock()
+        sleeper.acquire()
+        waiter.sleeper = sleeper
+        self._sleepers[waiter] = sleeper
+
+    def _sleep(self, waiter: Waiter, deadline: float | None) -> bool:
+        """Sleep until woken: by progress, or to lead. Returns False if the deadline passed first."""
+        sleeper = waiter.sleeper
+        if sleeper is None:
+            return True
+        if deadline is None:
+            return sleeper.acquire()
+        timeout = max(deadline - time.monotonic(), 0.0)
+        return sleeper.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+
+    def _leave(self, waiter: Waiter) -> None:
+        """`waiter`'s thread goes. If it was to lead, somebody else must."""
+        if self._leader is waiter or waiter.sleeper is not None or self._sleepers:
+            with self.lock:
+                self._sleepers.pop(waiter, None)
+                waiter.sleeper = None
+                if self._leader is waiter or (self._leader is None and self._sleepers):
+                    self._hand_over()
+        if self._leader is None:
+            self._left_alone()
 
     def _lead(self, waiter: Waiter, deadline: float | None) -> bool:
         """Read the socket until `waiter.progress`. Returns False if the deadline passed first."""
@@ -187,22 +210,30 @@ class ClientLink(Link):
                 return True
 
     def _hand_over(self) -> None:
-        """The leader leaves (with the lock)."""
+        """Nobody reads: wake somebody who will, if there is one (with the lock)."""
         self._leader = None
         if self._sleepers:
             waiter, sleeper = self._sleepers.popitem()
             waiter.sleeper = None
             sleeper.release()
-            return
+
+    def _left_alone(self) -> None:
+        """Perhaps no thread reads any more: have the I/O thread do it, at once or in a moment."""
         self._used = time.monotonic()
-        if self._unattended:
+        if self._unattended > 0:
             self.io.post(self._attend)
         elif not self._checking:
             self._checking = True
             self.io.post(self._check_later)
 
-    def notify(self, waiter: Waiter) -> None:
-        """Something happened that `waiter` waits for (with the lock)."""
+    def notify(self, call: WaitedCall) -> None:
+        """Something happened to `call` (with the lock)."""
+        self._wake(call)
+        if call.waiters is not None:
+            for waiter in call.waiters:
+                self._wake(waiter)
+
+    def _wake(self, waiter: Waiter) -> None:
         waiter.progress = True
         sleeper = waiter.sleeper
         if sleeper is not None:
@@ -213,6 +244,7 @@ class ClientLink(Link):
             try:
                 self._wake_writer.send(b"\0")
             except OSError:
+                # Full: it wakes anyway.
                 pass
 
     # Calls that nobody waits for (with the lock)
@@ -242,6 +274,10 @@ class ClientLink(Link):
             if self._leader is None and time.monotonic() - self._used >= _MOMENT:
                 self._checking = False
                 self.watch(self._events | READ)
+                return
+            if self._leader is not None and time.monotonic() - self._used >= 1:
+                # A long wait: the thread says when it leaves.
+                self._checking = False
                 return
         self._check_later()
 
@@ -301,8 +337,12 @@ class ClientLink(Link):
         while self.pending and self.connection.can_open:
             self.pending.popleft().link_available(self)
         with self.lock:
-            if self.pending:
+            if not self.pending:
+                return
+            if not self.connection.can_open:
                 self.connection.want_stream()
+                return
+        self.io.post(self._serve_pending)
 
     def abandon(self) -> None:
         """In a forked child: forget the connection, which is the parent's."""
@@ -333,6 +373,8 @@ class _Poller:
 
     def ready(self, timeout: float | None) -> bool:
         """Wait for `timeout` seconds at most; return whether the socket is readable."""
+        if timeout is not None and timeout > _LONGEST_WAIT:
+            timeout = _LONGEST_WAIT
         if self._poll is not None:
             events = self._poll(None if timeout is None else timeout * 1000 + 1)
             descriptors = [event[0] for event in events]

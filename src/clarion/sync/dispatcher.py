@@ -87,5 +87,6 @@ class Dispatcher:
     def _serve(self, work: Work) -> None:
         try:
             work.serve()
-        except Exception:
-            _LOG.exception("internal error while serving a call")
+        except BaseException:
+            # SystemExit in a handler ended its call; the thread has others to serve.
+            _LOG.exception("a handler tried to end its thread")

@@ -22,6 +22,8 @@ __all__ = ["IoThread", "Timer", "Watched"]
 
 _LOG = logging.getLogger(__name__)
 
+_LONGEST_WAIT = 3600.0
+
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
@@ -157,7 +159,8 @@ class IoThread:
                 heapq.heappop(timers)
             if not timers:
                 return None
-            return max(timers[0][0] - time.monotonic(), 0.0)
+            # The system call takes no wait of years.
+            return min(max(timers[0][0] - time.monotonic(), 0.0), _LONGEST_WAIT)
 
     def _run_timers(self) -> None:
         now = time.monotonic()
@@ -172,7 +175,8 @@ class IoThread:
     def _guard(self, callback: Callable[..., None], *args: int) -> None:
         try:
             callback(*args)
-        except Exception:
+        except BaseException:
+            # Whatever it is, the other connections need the thread.
             _LOG.exception("internal error on the I/O thread")
 
     def _stop(self) -> None:

@@ -22,6 +22,10 @@ _USUAL_RECEIVE = 1 << 16
 _LARGE_RECEIVE = 1 << 18
 
 
+# How long a closed connection waits for its peer to read, in seconds.
+_LAST_WORDS = 1.0
+
+
 class Link:
     """Moves bytes between a socket and `connection`, which the subclass sets.
 
@@ -43,6 +47,7 @@ class Link:
         self.peer = describe_address(sock)
         self._receive_size = _USUAL_RECEIVE
         self._writing = False
+        self._closing = False
         self._unsent: list[bytes | memoryview] = []
         self._events = 0
         self._open = True
@@ -90,8 +95,13 @@ class Link:
             self._writing = False
         if not self._open:
             connection.take_output()
-        elif connection.closed and not self._unsent:
-            self._close()
+        elif connection.closed:
+            if not self._unsent:
+                self._close()
+            elif not self._closing:
+                # A peer that does not read gets a moment for our last words, not the socket for good.
+                self._closing = True
+                self.io.call_later(_LAST_WORDS, self._close_unsent)
 
     def _write(self, data: bytes | memoryview) -> None:
         """Send `data`; keep what the socket does not take. The lock is released meanwhile."""
@@ -108,12 +118,16 @@ class Link:
             pass
         except OSError as error:
             failure = error
+        except BaseException:
+            # Ctrl-C: how much was sent nobody knows.
+            failure = OSError("the program was interrupted while it wrote")
+            raise
         finally:
             self.lock.acquire()
-        if failure is not None:
-            # The reader hears of it too, but a connection that is only written to has none.
-            self.connection.connection_lost(_lost(failure))
-        elif data:
+            if failure is not None:
+                # The reader hears of it too, but a connection that is only written to has none.
+                self.connection.connection_lost(_lost(failure))
+        if failure is None and data:
             self._unsent = [data]
 
     def receive(self, data: bytes) -> None:
@@ -132,7 +146,12 @@ class Link:
             except Exception:
                 _LOG.exception("internal error; the connection is given up")
                 connection.fail(ErrorCode.INTERNAL_ERROR, "internal error")
-            self.receiving = False
+            except BaseException:
+                # Ctrl-C struck in the middle: what state this is in nobody knows.
+                connection.connection_lost("the program was interrupted while it read")
+                raise
+            finally:
+                self.receiving = False
         if connection.outbox or connection.closed:
             self.flush()
 
@@ -148,6 +167,10 @@ class Link:
             self.io.post(self._close_socket)
 
     # On the I/O thread
+
+    def _close_unsent(self) -> None:
+        with self.lock:
+            self._close()
 
     def watch(self, events: int) -> None:
         """Have the I/O thread look for `events`."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+# Its exit handler joins all pool threads; ours, registered after it, runs before it.
+import concurrent.futures.thread  # noqa: F401
 import errno
+import logging
 import os
+import queue
 import random
 import socket
 import threading
@@ -20,6 +24,8 @@ from clarion.sync.io_thread import WRITE, IoThread
 if TYPE_CHECKING:
     from clarion.sync.channel import Channel
 
+_LOG = logging.getLogger(__name__)
+
 __all__ = ["SyncRuntime", "forget_fork", "runtime"]
 
 
@@ -31,7 +37,20 @@ class SyncRuntime:
         self.now = IoThread.now
         self.random = random.random
         self.post = self.io.post
+        self._callbacks: queue.SimpleQueue[Callable[[], object]] | None = None
         self.links: weakref.WeakSet[ClientLink] = weakref.WeakSet()
+
+    def call_back(self, callback: Callable[[], object]) -> None:
+        """Run an application's callback, on a thread on which it may block without stopping anything else."""
+        if self._callbacks is None:
+            self._callbacks = queue.SimpleQueue()
+            threading.Thread(
+                target=_run_callbacks,
+                args=(self._callbacks,),
+                name="clarion-callbacks",
+                daemon=True,
+            ).start()
+        self._callbacks.put(callback)
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         return self.io.call_later(delay, callback)
@@ -40,7 +59,7 @@ class SyncRuntime:
         """Look up a name; numbers at once, other names on a thread that lives as long as the look-up."""
         try:
             addresses = _look_up(name, socket.AI_NUMERICHOST)
-        except OSError:
+        except (OSError, UnicodeError):
             threading.Thread(
                 target=self._resolve, args=(name, done), name="clarion-resolver", daemon=True
             ).start()
@@ -78,11 +97,26 @@ class SyncRuntime:
                 self.links.add(link)
                 done(link, "")
 
-        code = sock.connect_ex(where)
+        try:
+            code = sock.connect_ex(where)
+        except OSError as error:
+            # A path that is too long for a Unix socket.
+            sock.close()
+            done(None, error.strerror or str(error))
+            return
         if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
             _Connecting(self.io, sock, connected)
         else:
             connected(code)
+
+
+def _run_callbacks(callbacks: queue.SimpleQueue[Callable[[], object]]) -> None:
+    while True:
+        callback = callbacks.get()
+        try:
+            callback()
+        except BaseException:
+            _LOG.exception("an application's callback raised")
 
 
 def _look_up(name: HostPort, flags: int) -> list[Address]:
@@ -144,10 +178,15 @@ def forget_fork() -> None:
     if old is None:
         return
     old.io.abandon()
-    for link in list(old.links):
-        link.abandon()
-    for channel in list(channels):
-        channel.forget_fork()
+    for forget in (
+        *(link.abandon for link in list(old.links)),
+        *(channel.forget_fork for channel in list(channels)),
+    ):
+        try:
+            forget()
+        except Exception:
+            # Another thread of the parent was in the middle of it. The child has no use for it anyway.
+            _LOG.debug("could not clean up after a fork", exc_info=True)
 
 
 def _close_at_exit() -> None:

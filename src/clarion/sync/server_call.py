@@ -108,6 +108,11 @@ class SyncServerCall(ServerCall):
     def handler_failed_lookup(self, error: Exception) -> None:
         _LOG.error("a generic handler raised while looking up a method", exc_info=error)
 
+    def cancelled_by_server(self) -> None:
+        """The application cancelled the call (on the I/O thread)."""
+        with self.link.lock:
+            self.fail(StatusCode.CANCELLED, "the server cancelled the call")
+
     def _expire(self) -> None:
         with self.link.lock:
             self.deadline_passed()

@@ -77,9 +77,8 @@ class ServicerContext:
 
     def cancel(self) -> None:
         """Cancel the call; the client sees CANCELLED."""
-        call = self._call
-        with call.link.lock:
-            call.fail(StatusCode.CANCELLED, "the server cancelled the call")
+        # On the I/O thread, for this may be a signal handler whose thread has the connection's lock.
+        self._call.link.io.post(self._call.cancelled_by_server)
 
     def add_callback(self, callback: Callable[[], Any]) -> bool:
         """Call `callback()` when the call is over, from a thread of Clarion's.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# See `runtime`: its exit handler joins all pool threads.
+import concurrent.futures.thread  # noqa: F401
 import functools
 import os
 import socket
