@@ -276,17 +276,23 @@ class SyncServerCall(ServerCall):
         method = self.method
         assert method is not None
         lock = self.link.lock
+        flushed = False
         while True:
             with lock:
                 if self.inbox:
                     message = self.take_message()
                     if self.connection.outbox:
-                        self.link.flush_soon()
+                        self.link.message_added()
                     break
                 if self.over:
                     raise _Over
                 if self.requests_done:
                     raise StopIteration
+                if self.connection.outbox and not flushed:
+                    # Do not sleep on what the client waits for. Writing lets go of the lock, so look again.
+                    flushed = True
+                    self.link.flush()
+                    continue
                 sleeper = self._reader_sleeps = threading.Lock()
                 sleeper.acquire()
             sleeper.acquire()
@@ -306,7 +312,7 @@ class SyncServerCall(ServerCall):
             if not self.headers_sent:
                 self.send_initial_metadata(())
             self.send_response(payload, compress=compress)
-            link.flush_soon()
+            link.message_added()
             parked = self.parked is not None
         while parked:
             with link.lock:

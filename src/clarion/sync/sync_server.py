@@ -26,6 +26,8 @@ from clarion.sync.server_call import SyncServerCall
 __all__ = ["Server", "ServerLink", "server"]
 
 _ACCEPT_AT_ONCE = 64
+# Messages of a stream that follow each other within this time, in seconds, leave together.
+_GATHER = 0.0001
 
 
 class ServerLink(Link):
@@ -35,6 +37,7 @@ class ServerLink(Link):
         super().__init__(sock, io)
         self._server = server
         self._flush_posted = False
+        self._flushed = 0.0
         self.ready_calls: list[SyncServerCall] = []
         self.connection = Connection(
             self,
@@ -64,6 +67,16 @@ class ServerLink(Link):
             ready, self.ready_calls = self.ready_calls, []
         for call in ready:
             self._server.dispatch(call)
+
+    def message_added(self) -> None:
+        """A message of a stream was sent (with the lock): write it, or let messages in quick succession gather."""
+        now = time.monotonic()
+        if now - self._flushed > _GATHER:
+            self._flushed = now
+            self.flush()
+        elif not self._flush_posted:
+            self._flush_posted = True
+            self.io.post(self._flush_posted_output)
 
     def answered(self) -> None:
         """A call was answered (with the lock): write it, or let it wait for answers about to be ready."""
