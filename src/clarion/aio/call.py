@@ -253,17 +253,6 @@ class AioCall(ClientCall):
         else:
             self.begin(message)
 
-    def __del__(self) -> None:
-        if getattr(self, "outcome", self) is None and not self._loop.is_closed():
-            # Nobody can await this call any more; do not leave the server working for it.
-            self._loop.call_soon_threadsafe(self._abandon, self.attempt)
-
-    @staticmethod
-    def _abandon(attempt: Any) -> None:
-        if attempt is not None and attempt.outcome is None:
-            attempt.end(Outcome(StatusCode.CANCELLED, "the call was dropped"))
-            attempt.link.flush_soon()
-
     def __repr__(self) -> str:
         outcome = self.outcome
         state = "in progress" if outcome is None else f"{outcome.code.name}, {outcome.details!r}"
