@@ -27,7 +27,7 @@ def without(name: bytes) -> Fields:
 
 def test_a_good_request() -> None:
     pseudo, length = check_request(
-        (*GOOD, (b"te", b"trailers"), (b"x-1!", b"a b"), (b"empty", b""))
+        (*GOOD, (b"te", b"trailers"), (b"x-1!", b"a b"), (b"empty", b""), (b"y", b" c\t"))
     )
     assert pseudo[b":path"] == b"/a.B/C"
     assert length is None
@@ -57,8 +57,6 @@ def test_content_length(values: tuple[bytes, ...], length: int) -> None:
         ((*GOOD, (b"a", b"x\0y")), "value of header b'a'"),
         ((*GOOD, (b"a", b"x\r\ny: z")), "value of header"),
         ((*GOOD, (b"a", b"x\n")), "value of header"),
-        ((*GOOD, (b"a", b" x")), "value of header"),
-        ((*GOOD, (b"a", b"x\t")), "value of header"),
         ((*GOOD, (b"connection", b"close")), "HTTP/1.1"),
         ((*GOOD, (b"proxy-connection", b"x")), "HTTP/1.1"),
         ((*GOOD, (b"keep-alive", b"x")), "HTTP/1.1"),

@@ -42,6 +42,26 @@ def read(chunks: Iterable[bytes], limit: int = 1000) -> Outcome:
     return messages, "", reader.at_boundary
 
 
+@pytest.mark.parametrize("cut", [1, 5, 6, 100, 900, 1100])
+def test_views_give_the_same_messages_as_bytes(cut: int) -> None:
+    wire = frame(b"a" * 300) + frame(b"b" * 700, True) + frame(b"c" * 50)
+    chunks = [wire[at : at + cut] for at in range(0, len(wire), cut)]
+    reader = MessageReader(1000)
+    messages = [message for chunk in chunks for message in reader.feed(memoryview(chunk))]
+    assert messages == read(chunks)[0]
+    assert [type(message) for _, message in messages] == [bytes] * 3
+    assert reader.feed(memoryview(frame(b"d"))) == [(False, b"d")]
+
+
+def test_a_partial_message_does_not_keep_all_of_a_large_chunk_alive() -> None:
+    chunk = bytearray(frame(b"x" * 10_000) + frame(b"yz")[:6])
+    reader = MessageReader(-1)
+    assert len(reader.feed(memoryview(chunk))) == 1
+    # A bytearray cannot be resized while a view of it lives.
+    chunk.clear()
+    assert reader.feed(b"z") == [(False, b"yz")]
+
+
 def bytewise(data: bytes) -> list[bytes]:
     return [data[index : index + 1] for index in range(len(data))]
 

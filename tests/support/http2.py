@@ -162,7 +162,9 @@ class Recorder(Stream):
     def data_received(self, data: bytes, end_stream: bool) -> None:
         assert not self.ended
         assert self.abort is None
-        assert type(data) is bytes
+        # A large piece may come as a view; see `Incoming`.
+        assert type(data) is bytes or len(data) >= 1 << 14
+        data = bytes(data)
         self.body += data
         self.pieces += 1
         self.ended = end_stream

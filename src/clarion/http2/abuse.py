@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clarion.http2.config import Budget, Config
+from clarion.http2.config import Budget, Config, PingRules
 from clarion.http2.errors import ConnectionFault, ErrorCode
 
-__all__ = ["Allowance", "Allowances"]
+__all__ = ["Allowance", "Allowances", "PingPolicy"]
 
 _FRAMES = {
     "resets": "streams reset by the peer before they got an answer",
@@ -63,6 +63,43 @@ class Allowance:
                 f"too many {_FRAMES[self._kind]}: more than {budget.burst} at once or "
                 f"{budget.per_second:g} per second (Config.{self._kind})",
             )
+
+
+# What the interval is at least while no stream is open and that is not permitted, in seconds.
+_IDLE_INTERVAL = 7200.0
+
+
+class PingPolicy:
+    """Holds a client's PING to an interval (gRFC A8, "Server Enforcement")."""
+
+    __slots__ = ("_last", "_now", "_rules", "_strikes", "_work")
+
+    def __init__(self, rules: PingRules, now: Callable[[], float]) -> None:
+        self._rules = rules
+        self._now = now
+        self._last = -_IDLE_INTERVAL
+        self._strikes = 0
+        self._work = 0
+
+    def ping(self, work: int, *, busy: bool) -> None:
+        """Count one PING. `work` is the running total of streams and DATA frames; `busy`: a stream is open.
+
+        Raises:
+            ConnectionFault: there were too many; with the text that gRPC clients know.
+        """
+        rules = self._rules
+        now = self._now()
+        interval = rules.interval
+        if not busy and not rules.without_calls:
+            interval = max(interval, _IDLE_INTERVAL)
+        if work != self._work:
+            self._work = work
+            self._strikes = 0
+        elif now < self._last + interval:
+            self._strikes += 1
+            if self._strikes > rules.max_strikes:
+                raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too_many_pings")
+        self._last = now
 
 
 class Allowances:

@@ -7,11 +7,12 @@ can find the value to change.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from clarion.errors import LocalError
 from clarion.http2 import frames
 
-__all__ = ["Budget", "Config"]
+__all__ = ["Budget", "Config", "KeepaliveConfig", "LifetimeConfig", "PingRules"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +26,55 @@ class Budget:
 
     burst: int
     per_second: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeepaliveConfig:
+    """When a connection asks its peer for a sign of life (gRFC A8). Times are seconds.
+
+    Attributes:
+        time: how long nothing is heard before a PING is sent; infinite: never.
+        timeout: how long nothing is heard after it before the connection is given up.
+        without_calls: ask also while no stream is open.
+        max_pings: how many are sent while nothing else is; 0: no limit.
+    """
+
+    time: float = math.inf
+    timeout: float = 20.0
+    without_calls: bool = False
+    max_pings: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LifetimeConfig:
+    """When a server ends a connection of its own accord (gRFC A9). Times are seconds.
+
+    Attributes:
+        handshake: how long the client may take for its first SETTINGS.
+        max_idle: how long no stream is open before the connection is drained.
+        max_age: when the connection is drained, give or take a tenth.
+        age_grace: how long streams may go on after that.
+    """
+
+    handshake: float = math.inf
+    max_idle: float = math.inf
+    max_age: float = math.inf
+    age_grace: float = math.inf
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PingRules:
+    """How often a client may send PING (gRFC A8), beyond the budget that every peer has.
+
+    Attributes:
+        interval: seconds that must lie between two of them unless streams or DATA do.
+        max_strikes: how many may come too early before the connection ends.
+        without_calls: the interval counts while no stream is open too; otherwise it is two hours then.
+    """
+
+    interval: float = 300.0
+    max_strikes: int = 2
+    without_calls: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +104,11 @@ class Config:
         pings: budget for PING; paid with work (streams and DATA frames).
         empty_data: budget for DATA without content; paid with work.
         control: budget for all other frames that need no answer; paid with work, four for each unit.
+        encoder_table_size: HPACK table that is used of what the peer offers.
+        first_stream: the first stream's identifier, which is odd. Clients only.
+        ping_rules: how often the peer may send PING; None: as its budget allows. Servers only.
+        keepalive: when to ask for a sign of life; see `upkeep`.
+        lifetime: when to end the connection. Servers only.
     """
 
     max_concurrent_streams: int = 100
@@ -74,6 +129,11 @@ class Config:
     pings: Budget = Budget(200, 20.0)
     empty_data: Budget = Budget(500, 100.0)
     control: Budget = Budget(10_000, 1_000.0)
+    encoder_table_size: int = 4096
+    first_stream: int = 1
+    ping_rules: PingRules | None = None
+    keepalive: KeepaliveConfig = KeepaliveConfig()
+    lifetime: LifetimeConfig = LifetimeConfig()
 
     def __post_init__(self) -> None:
         ranges = {
@@ -84,8 +144,12 @@ class Config:
             "max_frame_size": (frames.DEFAULT_MAX_FRAME_SIZE, frames.MAX_MAX_FRAME_SIZE),
             "header_table_size": (0, 2**32 - 1),
             "max_header_list_size": (1, 2**32 - 1),
+            "encoder_table_size": (0, 2**32 - 1),
+            "first_stream": (1, frames.MAX_STREAM_ID),
         }
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise LocalError(f"{name} is {value}; it must be from {low} to {high}")
+        if not self.first_stream & 1:
+            raise LocalError(f"first_stream is {self.first_stream}; it must be odd")

@@ -30,8 +30,6 @@ __all__ = ["Connection", "ConnectionObserver", "StreamFactory"]
 
 StreamFactory = Callable[["Connection", int], Stream]
 
-_pack = frames.FRAME_HEADER.pack
-
 
 class Connection(Incoming):
     """One connection.
@@ -90,11 +88,8 @@ class Connection(Incoming):
         self.work += 1
         if payload is None:
             self.send_headers(stream, block, end_stream=end_stream)
-        else:
-            if len(block) > self.peer_max_frame_size:
-                self.send_headers(stream, block)
-            else:
-                self.outbox.append(_pack(len(block) << 8 | 1, 4, sid) + block)
+        elif not self._open_with(stream, block, prefix, payload, end_stream):
+            self.send_headers(stream, block)
             self.send_message(stream, prefix, payload, end_stream=end_stream)
         if sid == frames.MAX_STREAM_ID:
             # §5.1.1: identifiers cannot be used again, so new streams need a new connection.

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 
 from clarion.http2 import frames
+from clarion.http2.abuse import PingPolicy
 from clarion.http2.config import Config
 from clarion.http2.errors import ConnectionFault, ErrorCode, StreamFault
 from clarion.http2.lifecycle import ConnectionObserver
@@ -33,7 +34,7 @@ class ControlFrames(ReceiveWindow):
             within a header block (§6.10).
     """
 
-    __slots__ = ("only_kind",)
+    __slots__ = ("_ping_policy", "only_kind")
 
     def __init__(
         self,
@@ -45,6 +46,8 @@ class ControlFrames(ReceiveWindow):
     ) -> None:
         super().__init__(observer, now, config, is_client=is_client)
         self.only_kind: int | None = frames.SETTINGS
+        rules = config.ping_rules
+        self._ping_policy = PingPolicy(rules, now) if rules is not None else None
 
     def settings_frame(self, payload: bytes, flags: int, sid: int) -> None:
         """§6.5."""
@@ -128,6 +131,8 @@ class ControlFrames(ReceiveWindow):
             )
         if not flags & frames.ACK:
             self._spend("pings", self.work)
+            if self._ping_policy is not None:
+                self._ping_policy.ping(self.work, busy=bool(self.streams))
             self.outbox.append(frames.ping(payload, ack=True))
         elif not (self._probe_answered(payload) or self._finish_drain(payload)):
             self._spend_control()

@@ -27,6 +27,9 @@ _unpack_header = frames.FRAME_HEADER.unpack_from
 _handler_of = HANDLERS.get
 
 _HEADER_SIZE = 9
+# DATA from this size on is handed on as a view: a large message is then copied once, when its parts are joined.
+# Only if it is a quarter of what came with it, or a view could keep many times its size of bytes alive.
+_LARGE = 1 << 14
 # A handshake or alert record of TLS 1.0 to 1.3: what a TLS peer sends first where it expects or gets none.
 _TLS = (b"\x15\x03", b"\x16\x03")
 
@@ -181,13 +184,18 @@ class Incoming(HeaderBlocks):
                             if left is not None:
                                 stream.content_left = left - length
                             position = end
+                            payload: bytes | memoryview
+                            if length >= _LARGE and length << 2 >= size:
+                                payload = memoryview(data)[start:end]
+                            else:
+                                payload = data[start:end]
                             if flags & 1:
                                 stream.remote_closed = True
-                                stream.data_received(data[start:end], True)
+                                stream.data_received(payload, True)
                                 if stream.local_closed and sid in streams:
                                     self._complete(stream)
                             else:
-                                stream.data_received(data[start:end], False)
+                                stream.data_received(payload, False)
                 elif end > size:
                     needs = end - position
                     break
@@ -317,14 +325,17 @@ class Incoming(HeaderBlocks):
             self._data_left -= take
             end = position + take
             if self._data_sid:
-                self._deliver(data[position:end])
+                if take >= _LARGE and take << 2 >= len(data):
+                    self._deliver(memoryview(data)[position:end])
+                else:
+                    self._deliver(data[position:end])
             position = end
             available -= take
         skip = min(self._pad_left, available)
         self._pad_left -= skip
         return position + skip
 
-    def _deliver(self, piece: bytes) -> None:
+    def _deliver(self, piece: bytes | memoryview) -> None:
         """Hand a piece of the current DATA frame to its stream, which may be gone since the frame began."""
         stream = self.streams.get(self._data_sid)
         if stream is None:
@@ -334,7 +345,7 @@ class Incoming(HeaderBlocks):
         except StreamFault as fault:
             self._stream_fault(fault)
 
-    def _deliver_to(self, stream: Stream, piece: bytes, end_stream: bool) -> None:
+    def _deliver_to(self, stream: Stream, piece: bytes | memoryview, end_stream: bool) -> None:
         if stream.content_left is not None:
             stream.content_left -= len(piece)
             if stream.content_left < 0 or (end_stream and stream.content_left):

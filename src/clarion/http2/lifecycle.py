@@ -79,6 +79,7 @@ class Lifecycle:
     __slots__ = (
         "__weakref__",
         "_allowances",
+        "_drain_reason",
         "_drained",
         "_forgotten_resets",
         "_last_peer_id",
@@ -130,7 +131,7 @@ class Lifecycle:
         self.peer_max_concurrent_streams = _STREAMS_BEFORE_SETTINGS
         self.user_data: object = None
         self._allowances = Allowances(config, now)
-        self._next_id = 1
+        self._next_id = config.first_stream
         self._last_peer_id = 0
         # Streams above it are ignored: the last one that our final GOAWAY named.
         self._refuse_above = frames.MAX_STREAM_ID
@@ -138,25 +139,27 @@ class Lifecycle:
         self._forgotten_resets = 0
         self._starved = False
         self._drained = False
+        self._drain_reason = b""
         self._watch_finish = False
 
     # Ending the connection
 
-    def drain(self) -> None:
+    def drain(self, why: bytes = b"") -> None:
         """Stop taking streams without losing any that are under way (two-step GOAWAY, §6.8).
 
         The first GOAWAY names no last stream, for the peer may have opened some that are still on the wire;
-        after a PING round trip the second names the last one taken.
+        after a PING round trip the second names the last one taken. `why` is their debug data.
         """
         if self.closed or self.draining:
             return
         self.draining = True
         self._watch_finish = True
         if self.is_client:
-            self.outbox.append(frames.goaway(0, ErrorCode.NO_ERROR))
+            self.outbox.append(frames.goaway(0, ErrorCode.NO_ERROR, why))
             self._stream_finished()
             return
-        self.outbox.append(frames.goaway(frames.MAX_STREAM_ID, ErrorCode.NO_ERROR))
+        self._drain_reason = why
+        self.outbox.append(frames.goaway(frames.MAX_STREAM_ID, ErrorCode.NO_ERROR, why))
         self.outbox.append(frames.ping(_DRAIN_PING))
 
     def _finish_drain(self, ping: bytes) -> bool:
@@ -165,7 +168,9 @@ class Lifecycle:
             return False
         self._drained = True
         self._refuse_above = self._last_peer_id
-        self.outbox.append(frames.goaway(self._last_peer_id, ErrorCode.NO_ERROR))
+        self.outbox.append(
+            frames.goaway(self._last_peer_id, ErrorCode.NO_ERROR, self._drain_reason)
+        )
         self._stream_finished()
         return True
 

@@ -76,7 +76,7 @@ class Outgoing(Lifecycle):
         self.peer_initial_window = frames.DEFAULT_WINDOW
         self.peer_max_frame_size = frames.DEFAULT_MAX_FRAME_SIZE
         self.peer_max_header_list_size: int | None = None
-        self.encoder = Encoder()
+        self.encoder = Encoder(config.encoder_table_size)
         self._congested = False
         self._pumping = False
         # Bytes that became due while the transport is congested, and how much of the outbox is counted in.
@@ -205,6 +205,35 @@ class Outgoing(Lifecycle):
             self._check_parked()
             return
         self.send_headers(stream, self.encoder.encode(trailers), end_stream=True)
+
+    def _open_with(
+        self, stream: Stream, block: bytes, prefix: bytes, payload: bytes, end_stream: bool
+    ) -> bool:
+        """Send a new stream's headers and first message at once; return False if they do not fit now."""
+        size = len(prefix) + len(payload)
+        if (
+            size > _JOIN
+            or size > self.room
+            or size > self.send_window
+            or size > stream.send_window
+            or len(block) > self.peer_max_frame_size
+        ):
+            return False
+        self.send_window -= size
+        self.room -= size
+        stream.send_window -= size
+        self.work += 1
+        sid = stream.stream_id
+        self.outbox.append(
+            _pack(len(block) << 8 | 1, 4, sid)
+            + block
+            + _pack(size << 8, 1 if end_stream else 0, sid)
+            + prefix
+            + payload
+        )
+        if end_stream:
+            self._local_end(stream)
+        return True
 
     def respond(
         self, stream: Stream, head: bytes, prefix: bytes, payload: bytes, end: bytes

@@ -82,7 +82,7 @@ class Stream:
         """A header list arrived: the initial one, an informational one, or trailers."""
         raise NotImplementedError
 
-    def data_received(self, data: bytes, end_stream: bool) -> None:
+    def data_received(self, data: bytes | memoryview, end_stream: bool) -> None:
         """A piece of a DATA payload arrived. Pieces end anywhere. The layer above credits what it consumed
         with `Connection.consumed`."""
         raise NotImplementedError

@@ -174,7 +174,7 @@ class ClientStream(MessageStream):
         else:
             self.initial_metadata_received(head.metadata)
 
-    def data_received(self, data: bytes, end_stream: bool) -> None:
+    def data_received(self, data: bytes | memoryview, end_stream: bool) -> None:
         if self._head is None and not self.over:
             raise StreamFault(self.stream_id, ErrorCode.PROTOCOL_ERROR, "DATA before headers")
         MessageStream.data_received(self, data, end_stream)

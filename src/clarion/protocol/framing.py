@@ -102,7 +102,7 @@ class MessageReader:
         # A partial prefix, or else the flag, the parts and the missing octets of a partial message.
         self._prefix = b""
         self._flag = False
-        self._parts: list[bytes | bytearray] = []
+        self._parts: list[bytes | bytearray | memoryview] = []
         self._missing = 0
         self._error: FramingError | None = None
 
@@ -116,7 +116,7 @@ class MessageReader:
         """Octets of a partial message that are held, its prefix included."""
         return self._held
 
-    def feed(self, chunk: bytes) -> list[tuple[bool, bytes]]:
+    def feed(self, chunk: bytes | memoryview) -> list[tuple[bool, bytes]]:
         """Take the next octets; return the messages that they complete, as (compressed, message).
 
         Raises:
@@ -128,10 +128,10 @@ class MessageReader:
         # one number, are its length. A set flag makes that number too large, so this one
         # comparison stands for all checks.
         if int.from_bytes(chunk[:5], "big") == len(chunk) - 5 <= self._limit and not self._held:
-            return [(False, chunk[5:])]
+            return [(False, bytes(chunk[5:]))]
         return self._feed(chunk)
 
-    def _feed(self, chunk: bytes) -> list[tuple[bool, bytes]]:
+    def _feed(self, chunk: bytes | memoryview) -> list[tuple[bool, bytes]]:
         if self._error is not None:
             raise type(self._error)(*self._error.args)
         messages: list[tuple[bool, bytes]] = []
@@ -158,17 +158,19 @@ class MessageReader:
             start += PREFIX
             if length > end - start:
                 self._flag = word >= _COMPRESSED
-                self._parts = [chunk[start:]]
+                # A small part of a view must not keep alive all that the view is of.
+                part = chunk[start:]
+                self._parts = [part if len(part) << 2 >= end else bytes(part)]
                 self._missing = length - (end - start)
                 self._held = PREFIX + end - start
                 return messages
-            messages.append((word >= _COMPRESSED, chunk[start : start + length]))
+            messages.append((word >= _COMPRESSED, bytes(chunk[start : start + length])))
             start += length
-        self._prefix = chunk[start:]
+        self._prefix = bytes(chunk[start:])
         self._held = end - start
         return messages
 
-    def _keep(self, chunk: bytes) -> None:
+    def _keep(self, chunk: bytes | memoryview) -> None:
         self._held += len(chunk)
         self._missing -= len(chunk)
         if len(chunk) >= _SMALL:

@@ -63,7 +63,7 @@ class MessageStream(Stream):
 
     # What the connection says
 
-    def data_received(self, data: bytes, end_stream: bool) -> None:
+    def data_received(self, data: bytes | memoryview, end_stream: bool) -> None:
         if self.over:
             return
         size = len(data)
@@ -77,7 +77,7 @@ class MessageStream(Stream):
             and int.from_bytes(data[:5], "big") == size - 5
             and (size - 5 <= self.max_receive or self.max_receive < 0)
         ):
-            self.message_received(data[5:])
+            self.message_received(bytes(data[5:]))
         elif size and not self._read(data):
             return
         if end_stream and not self.over:
@@ -86,7 +86,7 @@ class MessageStream(Stream):
             else:
                 self.messages_failed(StatusCode.INTERNAL, "the stream ended within a message")
 
-    def _read(self, data: bytes) -> bool:
+    def _read(self, data: bytes | memoryview) -> bool:
         reader = self._reader
         if reader is None:
             reader = self._reader = MessageReader(self.max_receive, self.ROLE)

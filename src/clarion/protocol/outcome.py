@@ -29,5 +29,14 @@ class Outcome(NamedTuple):
     debug: str = ""
     unprocessed: bool = False
 
+    def describe(self) -> str:
+        """`CODE:details [debug]` on one line; empty for OK. It is what `debug_error_string` gives."""
+        if self.code is StatusCode.OK:
+            return ""
+        text = f"{self.code.name}:{self.details}"
+        if self.debug and self.debug != self.details:
+            text += f" [{self.debug}]"
+        return text
+
 
 OK = Outcome(StatusCode.OK)

@@ -1,7 +1,8 @@
 """The `grpc-message` header: a status message of any text in the octets that HTTP/2 lets through.
 
 Rules kept (PROTOCOL-HTTP2, "Status-Message"): UTF-8, then percent-encoding of everything but space
-and printable ASCII, and of `%` itself. Decoding never fails and never throws the message away: it
+and printable ASCII, and of `%` itself. A space at either end is encoded too: RFC 9113 §8.2.1 forbids
+it there, and a message that ends in one is easily made (`f"failed: {error}"`). Decoding never fails and never throws the message away: it
 is often all that a user has to find out what went wrong.
 """
 
@@ -12,7 +13,7 @@ from typing import Final
 
 __all__ = ["decode_message", "encode_message", "shorten_message"]
 
-_TO_ESCAPE: Final = re.compile(rb"[^ -$&-~]")
+_TO_ESCAPE: Final = re.compile(rb"[^ -$&-~]|\A | \Z")
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
@@ -20,7 +21,13 @@ def encode_message(text: str) -> bytes:
     """Return the value of `grpc-message` for `text`. Lone surrogates, which UTF-8 has no form for,
     become question marks.
     """
-    if text.isascii() and text.isprintable() and "%" not in text:
+    if (
+        text.isascii()
+        and text.isprintable()
+        and "%" not in text
+        and not text.startswith(" ")
+        and not text.endswith(" ")
+    ):
         return text.encode("ascii")
     return _TO_ESCAPE.sub(_escape, text.encode("utf-8", "replace"))
 
