@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 __all__ = ["Metadata", "Metadatum"]
+
+Value = str | bytes
 
 
 class Metadatum(NamedTuple):
@@ -16,81 +18,91 @@ class Metadatum(NamedTuple):
     value: str | bytes
 
 
-class Metadata(Mapping[str, Any]):
+class Metadata(Collection[tuple[str, Value]]):
     """Metadata with dictionary access; a key may have several values, kept in order.
 
     Indexing gives the first value of a key, assigning replaces the first, `add` appends. Iteration gives
-    all `(key, value)` pairs, so an instance can be passed wherever metadata is taken.
+    all `(key, value)` pairs, so an instance can be passed wherever metadata is taken. It is no `Mapping`, as
+    it iterates over pairs.
+
+    Args:
+        args: `(key, value)` pairs.
     """
 
-    def __init__(self, *args: tuple[str, str | bytes]) -> None:
-        self._values: OrderedDict[str, list[str | bytes]] = OrderedDict()
+    def __init__(self, *args: tuple[str, Value]) -> None:
+        self._values: OrderedDict[str, list[Value]] = OrderedDict()
         for key, value in args:
             self.add(key, value)
 
     @classmethod
-    def from_tuple(cls, raw_metadata: Any) -> Metadata:
+    def from_tuple(cls, raw_metadata: Iterable[tuple[str, Value]] | None) -> Self:
         """Make one from pairs; None gives an empty one."""
         return cls(*raw_metadata) if raw_metadata else cls()
 
-    def add(self, key: str, value: str | bytes) -> None:
+    def add(self, key: str, value: Value) -> None:
         """Append a value to `key`."""
         self._values.setdefault(key, []).append(value)
 
     def __len__(self) -> int:
         return sum(map(len, self._values.values()))
 
-    def __getitem__(self, key: str) -> str | bytes:
-        return self._values[key][0]
+    def __getitem__(self, key: str) -> Value:
+        values = self._values.get(key)
+        if not values:
+            raise KeyError(key)
+        return values[0]
 
-    def __setitem__(self, key: str, value: str | bytes) -> None:
-        if key in self._values:
-            self._values[key][0] = value
-        else:
-            self._values[key] = [value]
+    def __setitem__(self, key: str, value: Value) -> None:
+        self._values.setdefault(key, [])[:1] = [value]
 
     def __delitem__(self, key: str) -> None:
-        values = self._values[key]
-        values.pop(0)
+        values = self._values.get(key)
+        if not values:
+            raise KeyError(key)
+        del values[0]
         if not values:
             del self._values[key]
 
     def delete_all(self, key: str) -> None:
-        """Remove every value of `key`; KeyError if there is none."""
+        """Remove every value of `key`.
+
+        Raises:
+            KeyError: there is none.
+        """
         del self._values[key]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
         for key, values in self._values.items():
             for value in values:
                 yield key, value
 
-    def keys(self) -> Any:
+    def keys(self) -> KeysView[str]:
         """The keys, each once."""
         return self._values.keys()
 
-    def values(self) -> Any:
-        """All values."""
-        return [value for values in self._values.values() for value in values]
+    def values(self) -> ValuesView[list[Value]]:
+        """For each key, the list of its values."""
+        return self._values.values()
 
-    def items(self) -> Any:
-        """All `(key, value)` pairs."""
-        return list(self)
+    def items(self) -> ItemsView[str, list[Value]]:
+        """For each key, the key and the list of its values. Iterate over the object itself for single pairs."""
+        return self._values.items()
 
     def get(self, key: str, default: Any = None) -> Any:
         """The first value of `key`, or `default`."""
         values = self._values.get(key)
         return values[0] if values else default
 
-    def get_all(self, key: str) -> list[str | bytes]:
-        """Every value of `key`."""
-        return list(self._values.get(key, ()))
+    def get_all(self, key: str) -> list[Value]:
+        """Every value of `key`: the list itself if there are any, so that changing it changes the metadata."""
+        return self._values.get(key, [])
 
-    def set_all(self, key: str, values: list[str | bytes]) -> None:
+    def set_all(self, key: str, values: Iterable[Value]) -> None:
         """Replace every value of `key`."""
         self._values[key] = list(values)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._values
+        return isinstance(key, str) and key in self._values
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Metadata):
@@ -99,10 +111,12 @@ class Metadata(Mapping[str, Any]):
             return tuple(self) == other
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __add__(self, other: Any) -> Metadata:
-        return Metadata(*self, *other)
+        if isinstance(other, (Metadata, tuple)):
+            return Metadata(*self, *cast("Iterable[Any]", other))
+        return NotImplemented
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({tuple(self)!r})"

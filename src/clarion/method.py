@@ -6,10 +6,11 @@ These are grpcio's names and shapes, because generated code calls them.
 from __future__ import annotations
 
 import abc
-import dataclasses
 import enum
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from clarion.generics import Generic, In, Out, Request, Response
 
 __all__ = [
     "Compression",
@@ -44,26 +45,38 @@ class Compression(enum.IntEnum):
         return ("identity", "deflate", "gzip")[self.value]
 
 
+@runtime_checkable
 class HandlerCallDetails(Protocol):
-    """What is known of a call when its handler is looked up."""
+    """What is known of a call when its handler is looked up.
 
-    @property
-    def method(self) -> str:
-        """`/package.Service/Method`."""
+    Attributes:
+        method: `/package.Service/Method`.
+        invocation_metadata: the client's metadata, `(key, value)` pairs.
+    """
 
-    @property
-    def invocation_metadata(self) -> Any:
-        """The client's metadata."""
-
-
-class CallDetails(NamedTuple):
-    """The server's own `HandlerCallDetails`."""
-
+    # Variables and not properties, so that what implements it may set them.
     method: str
     invocation_metadata: Any
 
 
-class RpcMethodHandler(Protocol):
+if TYPE_CHECKING:
+
+    class CallDetails(HandlerCallDetails):
+        method = ""
+        invocation_metadata = None
+
+        def __init__(self, method: str, invocation_metadata: Any) -> None: ...
+
+else:
+
+    class CallDetails(NamedTuple):
+        """The server's own `HandlerCallDetails`."""
+
+        method: str
+        invocation_metadata: Any
+
+
+class RpcMethodHandler(abc.ABC, Generic[Request, Response]):
     """One method of a service.
 
     Attributes:
@@ -73,18 +86,20 @@ class RpcMethodHandler(Protocol):
         unary_unary, unary_stream, stream_unary, stream_stream: the behaviour, in the one that fits.
     """
 
-    request_streaming: bool
-    response_streaming: bool
-    request_deserializer: Deserializer | None
-    response_serializer: Serializer | None
-    unary_unary: Behavior | None
-    unary_stream: Behavior | None
-    stream_unary: Behavior | None
-    stream_stream: Behavior | None
+    if TYPE_CHECKING:
+        # Variables and not properties, so that named tuples, data classes and plain classes can be one.
+        request_streaming: bool
+        response_streaming: bool
+        request_deserializer: Callable[[bytes], Request] | None
+        response_serializer: Callable[[Response], bytes] | None
+        # Contexts and results differ between sync and asyncio.
+        unary_unary: Callable[[Request, Any], Any] | None
+        unary_stream: Callable[[Request, Any], Any] | None
+        stream_unary: Callable[[Any, Any], Any] | None
+        stream_stream: Callable[[Any, Any], Any] | None
 
 
-@dataclasses.dataclass(slots=True)
-class _MethodHandler:
+class _MethodFields(NamedTuple):
     request_streaming: bool
     response_streaming: bool
     request_deserializer: Deserializer | None
@@ -93,6 +108,13 @@ class _MethodHandler:
     unary_stream: Behavior | None = None
     stream_unary: Behavior | None = None
     stream_stream: Behavior | None = None
+
+
+class _MethodHandler(_MethodFields, RpcMethodHandler[Any, Any]):
+    """A named tuple, because interceptors change handlers with `_replace`."""
+
+    def __repr__(self) -> str:
+        return "RpcMethodHandler" + super().__repr__().removeprefix(type(self).__name__)
 
 
 class GenericRpcHandler(abc.ABC):
@@ -124,6 +146,10 @@ class MethodsHandler(ServiceRpcHandler):
             f"/{service}/{method}": handler for method, handler in method_handlers.items()
         }
 
+    def __repr__(self) -> str:
+        methods = ", ".join(path.rpartition("/")[2] for path in self.methods) or "nothing"
+        return f"<generic handler of {self._name}: {methods}>"
+
     def service_name(self) -> str:
         return self._name
 
@@ -132,10 +158,10 @@ class MethodsHandler(ServiceRpcHandler):
 
 
 def unary_unary_rpc_method_handler(
-    behavior: Behavior,
-    request_deserializer: Deserializer | None = None,
-    response_serializer: Serializer | None = None,
-) -> RpcMethodHandler:
+    behavior: Callable[[Out, Any], In | Awaitable[In]],
+    request_deserializer: Callable[[bytes], Out] | None = None,
+    response_serializer: Callable[[In], bytes] | None = None,
+) -> RpcMethodHandler[Any, Any]:
     """Describe a method with one request and one response.
 
     Args:
@@ -149,10 +175,10 @@ def unary_unary_rpc_method_handler(
 
 
 def unary_stream_rpc_method_handler(
-    behavior: Behavior,
-    request_deserializer: Deserializer | None = None,
-    response_serializer: Serializer | None = None,
-) -> RpcMethodHandler:
+    behavior: Callable[[Out, Any], Iterable[In] | AsyncIterable[In] | Awaitable[None] | None],
+    request_deserializer: Callable[[bytes], Out] | None = None,
+    response_serializer: Callable[[In], bytes] | None = None,
+) -> RpcMethodHandler[Any, Any]:
     """Describe a method with one request and a stream of responses.
 
     Args:
@@ -167,10 +193,10 @@ def unary_stream_rpc_method_handler(
 
 
 def stream_unary_rpc_method_handler(
-    behavior: Behavior,
-    request_deserializer: Deserializer | None = None,
-    response_serializer: Serializer | None = None,
-) -> RpcMethodHandler:
+    behavior: Callable[[Any, Any], In | Awaitable[In]],
+    request_deserializer: Callable[[bytes], Out] | None = None,
+    response_serializer: Callable[[In], bytes] | None = None,
+) -> RpcMethodHandler[Any, Any]:
     """Describe a method with a stream of requests and one response.
 
     Args:
@@ -184,10 +210,10 @@ def stream_unary_rpc_method_handler(
 
 
 def stream_stream_rpc_method_handler(
-    behavior: Behavior,
-    request_deserializer: Deserializer | None = None,
-    response_serializer: Serializer | None = None,
-) -> RpcMethodHandler:
+    behavior: Callable[[Any, Any], Iterable[In] | AsyncIterable[In] | Awaitable[None] | None],
+    request_deserializer: Callable[[bytes], Out] | None = None,
+    response_serializer: Callable[[In], bytes] | None = None,
+) -> RpcMethodHandler[Any, Any]:
     """Describe a method with a stream of requests and a stream of responses.
 
     Args:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 import enum
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["STATUS_CODES", "StatusCode"]
+__all__ = ["STATUS_CODES", "Status", "StatusCode"]
 
 
 @enum.unique
@@ -32,3 +34,21 @@ class StatusCode(enum.Enum):
 
 STATUS_CODES: tuple[StatusCode, ...] = tuple(StatusCode)
 """The codes by their number on the wire: `STATUS_CODES[5] is StatusCode.NOT_FOUND`."""
+
+
+class Status(abc.ABC):  # noqa: B024 - whoever implements it brings the attributes
+    """A status as an object, for `ServicerContext.abort_with_status`.
+
+    Implement it with any class that has the attributes, such as a named tuple.
+
+    Attributes:
+        code: the `StatusCode`; not OK.
+        details: the status message.
+        trailing_metadata: `(key, value)` pairs, or None.
+    """
+
+    if TYPE_CHECKING:
+        # Variables and not properties, so that named tuples, data classes and plain classes can be one.
+        code: StatusCode
+        details: str
+        trailing_metadata: Any

@@ -36,13 +36,19 @@ CANCELLED = Outcome(StatusCode.CANCELLED, "enough")
 class Rig:
     """A channel that is connected to a server of raw frames."""
 
-    def __init__(self, *, posts: bool = False, values: dict[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        posts: bool = False,
+        values: dict[int, int] | None = None,
+        options: tuple[tuple[str, Any], ...] = (),
+    ) -> None:
         self.network = Network()
         self.network.posts = posts
         self.fars: list[RawFar] = []
         self.values = values
         self.network.answers[ONE] = self._far
-        self.core = self.network.channel()
+        self.core = self.network.channel(options=options)
         self.core.connect()
         self.network.run()
 
@@ -313,7 +319,8 @@ def test_the_deadline(rig: Rig) -> None:
 def test_the_deadline_is_not_met_by_a_call_that_is_over(rig: Rig) -> None:
     call = rig.begin(timeout=3)
     rig.send(headers(1, (*RESPONSE, (b"grpc-status", b"5")), end=True))
-    assert rig.network.timers == []
+    # That of the channel, which looks whether it is in use.
+    assert rig.network.timers == [450.0]
     call.deadline_passed()
     assert call.code is StatusCode.NOT_FOUND
 
@@ -408,6 +415,22 @@ def test_only_once(rig: Rig, how: str) -> None:
     assert call.outcome.unprocessed
     if how == "goaway":
         assert "restarting" in call.details
+
+
+@pytest.mark.parametrize("how", ["refused", "goaway"])
+def test_never_where_that_is_switched_off(how: str) -> None:
+    rig = Rig(options=(("grpc.enable_retries", 0),))
+    call = rig.begin()
+    rig.send(unprocessed(rig, how, 1))
+    assert call.code is StatusCode.UNAVAILABLE
+    assert "detached" not in call.events
+
+
+def test_an_error_says_who_answered(rig: Rig) -> None:
+    call = rig.begin()
+    rig.send(headers(1, ((b":status", b"200"), (b"content-type", b"text/html")), end=False))
+    assert call.outcome is not None
+    assert call.outcome.debug == "peer ipv4:1.1.1.1:1"
 
 
 @pytest.mark.parametrize("how", ["refused", "goaway"])

@@ -73,7 +73,8 @@ def test_the_first_call_connects(network: Network) -> None:
     call = begin(network, core)
     network.run()
     assert seen == [CONNECTING, READY]
-    assert network.timers == []
+    # What looks whether the connection is in use; none of connecting is left.
+    assert network.timers == [450.0]
     assert fars[0].requests() == [1]
     answer(fars[0], 1)
     network.run()
@@ -310,6 +311,103 @@ def test_a_name_is_looked_up_again_for_each_attempt(network: Network) -> None:
     core.connect()
     network.advance(1)
     assert network.lookups == [("host", 1000.0), ("host", 1001.0)]
+
+
+def test_the_answer_to_a_look_up_can_be_kept_for_a_while(network: Network) -> None:
+    network.names["host"] = [ONE]
+    network.answers[ONE] = "Connection refused"
+    core = network.channel("host:5", [("grpc.dns_min_time_between_resolutions_ms", 3000)])
+    core.connect()
+    network.advance(6)
+    # Attempts are at 0, 1, 2.6 and 5.16 seconds.
+    assert [address for address, _ in network.attempts] == [ONE] * 4
+    assert [round(when - 1000, 2) for _, when in network.lookups] == [0, 5.16]
+
+
+def test_a_look_up_can_be_given_less_time(network: Network) -> None:
+    core = network.channel(
+        "host:5",
+        [("grpc.dns_ares_query_timeout", 3000), ("grpc.initial_reconnect_backoff_ms", 9000)],
+    )
+    core.connect()
+    network.advance(2)
+    assert core.state is CONNECTING
+    network.advance(1)
+    assert core.state is FAILED
+    assert "no answer within 3 s" in core.last_failure
+
+
+# Idleness
+
+
+def test_an_unused_connection_is_closed(network: Network) -> None:
+    [fars, core] = (
+        serve(network),
+        network.channel(options=[("grpc.client_idle_timeout_ms", 100_000)]),
+    )
+    begin(network, core)
+    network.run()
+    answer(fars[0], 1)
+    network.run()
+    seen = states(core)
+    network.advance(99)
+    assert seen == []
+    network.advance(60)
+    assert seen == [IDLE]
+    assert core.links == set()
+    assert network.timers == []
+    begin(network, core)
+    network.run()
+    assert core.state is READY
+    assert len(fars) == 2
+
+
+def test_a_connection_in_use_is_not(network: Network) -> None:
+    [fars, core] = (
+        serve(network),
+        network.channel(options=[("grpc.client_idle_timeout_ms", 100_000)]),
+    )
+    begin(network, core)
+    network.advance(1000)
+    assert core.state is READY
+    answer(fars[0], 1)
+    network.run()
+
+
+def test_the_idle_timeout_of_a_connection_that_is_lost(network: Network) -> None:
+    [fars, core] = (
+        serve(network),
+        network.channel(options=[("grpc.client_idle_timeout_ms", 100_000)]),
+    )
+    core.connect()
+    network.run()
+    fars[0].close()
+    network.run()
+    assert core.state is IDLE
+    assert network.timers == []
+
+
+# Keepalive
+
+
+def test_too_many_pings_double_the_interval(network: Network) -> None:
+    [fars, core] = serve(network), network.channel(options=[("grpc.keepalive_time_ms", 10_000)])
+    for seconds in (10, 20, 40):
+        core.connect()
+        network.run()
+        assert network.links[-1].connection.config.keepalive.time == seconds
+        fars[-1].send(goaway(0, 11, b"too_many_pings"))
+        network.run()
+
+
+def test_another_goaway_does_not(network: Network) -> None:
+    [fars, core] = serve(network), network.channel(options=[("grpc.keepalive_time_ms", 10_000)])
+    for _ in range(2):
+        core.connect()
+        network.run()
+        assert network.links[-1].connection.config.keepalive.time == 10
+        fars[-1].send(goaway(0, 11, b"calm down"))
+        network.run()
 
 
 # Backoff

@@ -107,3 +107,19 @@ def test_codecs() -> None:
     coded = Method("/a/b", TARGET, ChannelOptions(), None, str.encode, bytes.decode)
     assert coded.serialize("x") == b"x"
     assert coded.deserialize(b"x") == "x"
+
+
+def test_a_scheme_of_ones_own() -> None:
+    start = method(options=(("grpc.http2_scheme", "https"),)).start(0, None, None, None, None)
+    assert (b":scheme", b"https") in start.fields
+
+
+def test_compression_by_options() -> None:
+    gzip = ("grpc.default_compression_algorithm", 2)
+    compressor = get_compressor("gzip")
+    assert method(options=(gzip,)).start(0, None, None, None, None).compressor is compressor
+    plain = method(options=(gzip,), compression=Compression.NoCompression)
+    assert plain.start(0, None, None, None, None).compressor is None
+    none = method(options=(gzip, ("grpc.per_message_compression", 0)), compression=Compression.Gzip)
+    assert none.start(0, None, None, None, None).compressor is None
+    assert none.start(0, None, None, None, Compression.Gzip).compressor is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clarion.client_core import ChannelOptions
-from clarion.errors import LocalError
+from clarion.method import Compression
 
 
 def test_defaults() -> None:
@@ -34,6 +34,15 @@ def test_everything() -> None:
             ("grpc.http2.max_frame_size", 20_000),
             ("grpc.http2.lookahead_bytes", 100_000),
             ("grpc.http2.hpack_table_size.decoder", 0),
+            ("grpc.http2_scheme", "https"),
+            ("grpc.default_compression_algorithm", 2),
+            ("grpc.per_message_compression", 1),
+            ("grpc.dns_min_time_between_resolutions_ms", 4500),
+            ("grpc.client_idle_timeout_ms", 5500),
+            ("grpc.enable_retries", 0),
+            ("grpc.dscp", 46),
+            ("grpc.tcp_receive_buffer_size", 8192),
+            ("grpc.keepalive_time_ms", 6500),
             ("grpc.of_no_meaning", "x"),
         ]
     )
@@ -43,6 +52,12 @@ def test_everything() -> None:
     assert options.user_agent.endswith(b" two")
     assert (options.initial_backoff, options.max_backoff) == (1.5, 2.5)
     assert options.connect_timeout == 3.5
+    assert options.scheme == "https"
+    assert (options.compression, options.compress) == (Compression.Gzip, True)
+    assert (options.resolve_interval, options.idle_timeout) == (4.5, 5.5)
+    assert options.retries is False
+    assert (options.dscp, options.receive_buffer) == (46, 8192)
+    assert options.http2.keepalive.time == 6.5
     http2 = options.http2
     assert (http2.max_frame_size, http2.initial_window, http2.header_table_size) == (
         20_000,
@@ -66,15 +81,23 @@ def test_time_to_connect_is_never_next_to_none() -> None:
     assert ChannelOptions.read([("grpc.min_reconnect_backoff_ms", 1)]).connect_timeout == 1.0
 
 
+def test_a_number_out_of_range_is_the_nearest_in_it() -> None:
+    options = ChannelOptions.read(
+        [("grpc.http2.max_frame_size", 1), ("grpc.http2.lookahead_bytes", 1 << 31)]
+    )
+    assert options.http2.max_frame_size == 16_384
+    assert options.http2.initial_window == (1 << 31) - 1
+
+
+@pytest.mark.parametrize(("number", "first"), [(1, 1), (6, 7), (2**31 - 1, 2**31 - 1)])
+def test_the_first_stream_is_odd(number: int, first: int) -> None:
+    options = ChannelOptions.read([("grpc.http2.initial_sequence_number", number)])
+    assert options.http2.first_stream == first
+
+
 @pytest.mark.parametrize(
-    "option",
-    [
-        ("grpc.http2.max_frame_size", 1),
-        ("grpc.http2.lookahead_bytes", 0),
-        ("grpc.http2.lookahead_bytes", 1 << 31),
-        ("grpc.http2.hpack_table_size.decoder", -1),
-    ],
+    ("value", "timeout"), [(0, None), (1500, 1.5), (2**31 - 1, None), (-1, None)]
 )
-def test_out_of_range(option: tuple[str, int]) -> None:
-    with pytest.raises(LocalError, match=str(option[1])):
-        ChannelOptions.read([option])
+def test_time_for_a_look_up(value: int, timeout: float | None) -> None:
+    options = ChannelOptions.read([("grpc.dns_ares_query_timeout", value)])
+    assert options.resolve_timeout == timeout

@@ -44,7 +44,7 @@ def test_codecs() -> None:
 
 
 def test_a_handler_without_the_behaviour_it_states() -> None:
-    handler = unary_unary_rpc_method_handler(behavior)
-    handler.response_streaming = True
+    handler: Any = unary_unary_rpc_method_handler(behavior)
+    handler = handler._replace(response_streaming=True)
     with pytest.raises(ValueError, match="/a/b"):
         Method("/a/b", handler)

@@ -7,12 +7,20 @@ and hedging (a call already keeps its attempt apart from itself), service config
 
 from __future__ import annotations
 
-from clarion.client_core.call import Attempt, ClientCall, Start, cancel_calls
+from clarion.client_core.call import (
+    PARENT_CUT_OFF,
+    Attempt,
+    ClientCall,
+    Start,
+    cancel_calls,
+)
 from clarion.client_core.channel import ChannelCore, Pending
+from clarion.client_core.gate import admit
 from clarion.client_core.options import ChannelOptions
 from clarion.client_core.runtime import Link, LinkOwner, Runtime, Timer
 
 __all__ = [
+    "PARENT_CUT_OFF",
     "Attempt",
     "ChannelCore",
     "ChannelOptions",
@@ -23,5 +31,6 @@ __all__ = [
     "Runtime",
     "Start",
     "Timer",
+    "admit",
     "cancel_calls",
 ]

@@ -13,6 +13,7 @@ from clarion.client_core.channel import ChannelCore
 from clarion.client_core.runtime import Link
 from clarion.hpack import encode_literal
 from clarion.http2 import Connection
+from clarion.propagation import Family
 from clarion.protocol.client_stream import ClientStream
 from clarion.protocol.compression import Compressor
 from clarion.protocol.framing import prefix
@@ -20,9 +21,17 @@ from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
 from clarion.status import StatusCode
 
-__all__ = ["Attempt", "ClientCall", "Start", "cancel_calls"]
+__all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "cancel_calls"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
+
+PARENT_CUT_OFF = Outcome(
+    StatusCode.CANCELLED,
+    "the call that this one was made for was cut off",
+    debug="the handler's call was cancelled, out of time or lost its connection; "
+    "clarion.detached() makes calls that go on",
+)
+"""How calls end that were made for another (`clarion.propagation`)."""
 
 _TIMEOUT_NAME = encode_literal(b"grpc-timeout", b"")[:-1]
 
@@ -100,6 +109,7 @@ class ClientCall:
         head_metadata: the metadata before the response, once it came.
         response: the response of a method that has one, as it came.
         outcome: how the call ended, once it did.
+        parent: the call that is served where this one was made, if this one ends with it.
     """
 
     # What most calls never change stays on the class: making a call is its most frequent act.
@@ -107,6 +117,7 @@ class ClientCall:
     head_metadata: Metadata | None = None
     response: bytes | None = None
     outcome: Outcome | None = None
+    parent: Family | None = None
     _message: tuple[bytes, bytes] | None = None
     _half_closed = False
     _sent_messages = False
@@ -191,17 +202,21 @@ class ClientCall:
         # First, so that what the attempt says to it has no weight.
         self.outcome = outcome
         attempt.end(outcome)
-        self.finished()
+        self._over(attempt)
         attempt.link.flush_soon()
 
     def deadline_passed(self) -> None:
         """The call's time is up."""
         details = "Deadline Exceeded"
         if self.attempt is None:
-            details += " while waiting for a connection"
+            details += f" while waiting for {self.core.awaited}"
             if self.core.last_failure:
                 details += f"; last error: {self.core.last_failure}"
         self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, details))
+
+    def parent_cut_off(self) -> None:
+        """See `Child`."""
+        raise NotImplementedError
 
     # Pending
 
@@ -254,7 +269,12 @@ class ClientCall:
         """An attempt is over: so is the call, unless the server never looked at it."""
         if self.outcome is not None or attempt is not self.attempt:
             return
-        if outcome.unprocessed and not self._retried and not self._sent_messages:
+        if (
+            outcome.unprocessed
+            and not self._retried
+            and not self._sent_messages
+            and self.core.options.retries
+        ):
             self._retried = True
             self.attempt = None
             self.detached(attempt)
@@ -272,11 +292,22 @@ class ClientCall:
         ):
             # PROTOCOL-HTTP2, "Client Cancellation": the server's clock was ahead of ours.
             outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        if outcome.code is not StatusCode.OK:
+            seen = f"{outcome.debug}; " if outcome.debug else ""
+            outcome = outcome._replace(debug=f"{seen}peer {attempt.link.peer_name()}")
         self._finish(outcome)
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome
+        self._over(self.attempt)
+
+    def _over(self, attempt: Attempt | None) -> None:
         self.finished()
+        if attempt is not None:
+            # It has no more to say. Without this reference the two are no cycle, and go without the collector.
+            del attempt.call
+        if self.parent is not None:
+            self.parent.release(self)
 
 
 def cancel_calls(connection: Connection, message: str) -> None:

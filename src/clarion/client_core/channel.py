@@ -5,7 +5,7 @@
       │                       (all failed) (backoff over)                  │
       │                                 v  │                               │
       │                          TRANSIENT_FAILURE                         │
-      └──────────────────(GOAWAY, or the connection is lost)───────────────┘
+      └───────────(GOAWAY, the connection is lost, or unused for long)──────┘
 
 One connection to the first address that answers (the pick_first policy). A call that does not wait for
 ready fails while the channel is in TRANSIENT_FAILURE, and its error names every address tried with what it
@@ -14,6 +14,7 @@ answered.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 from collections import deque
@@ -22,9 +23,9 @@ from typing import Protocol
 
 from clarion.client_core.backoff import Backoff
 from clarion.client_core.options import ChannelOptions
-from clarion.client_core.runtime import Link, Runtime, Timer
+from clarion.client_core.runtime import Link, Runtime, Security, Timer
 from clarion.connectivity import ChannelConnectivity
-from clarion.http2 import Abort, ErrorCode, error_name
+from clarion.http2 import Abort, ErrorCode, Idleness, error_name
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import Address, HostPort, Target
 from clarion.status import StatusCode
@@ -41,15 +42,15 @@ _SHUTDOWN = ChannelConnectivity.SHUTDOWN
 
 
 class Pending(Protocol):
-    """A call that waits for a connection, or for a free stream on one.
+    """A call that waits for a connection, or for a free stream on one."""
 
-    Attributes:
-        wait_for_ready: wait through failures to connect.
-        outcome: how the call ended, if it did while it was on its way here.
-    """
+    @property
+    def wait_for_ready(self) -> bool:
+        """Wait through failures to connect."""
 
-    wait_for_ready: bool
-    outcome: Outcome | None
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the call ended, if it did while it was on its way here."""
 
     def link_available(self, link: Link) -> None:
         """Here is the connection; the call may find it full and wait on the link's `pending`."""
@@ -65,6 +66,7 @@ class ChannelCore:
         runtime: time, names and connections.
         target: where to connect.
         options: settings.
+        security: see the attribute.
 
     Attributes:
         state: the connectivity state.
@@ -72,15 +74,29 @@ class ChannelCore:
         links: every connection there still is.
         last_failure: why there is no connection: each address of the last attempt and what it answered;
             empty when that attempt worked.
+        security: what secures the connections; None for plain text.
+        runtime: time, names and connections.
+        awaited: what a call that is not on its way waits for.
     """
 
-    def __init__(self, runtime: Runtime, target: Target, options: ChannelOptions) -> None:
+    awaited = "a connection"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        target: Target,
+        options: ChannelOptions,
+        security: Security | None = None,
+    ) -> None:
         self.options = options
         self.target = target
+        self.security = security
         self.state = _IDLE
         self.link: Link | None = None
-        self._runtime = runtime
+        self.runtime = runtime
         self._waiting: deque[Pending] = deque()
+        # Those that had a connection in reach and wait for something else.
+        self._held: set[Pending] = set()
         self._watchers: list[Callable[[ChannelConnectivity], None]] = []
         self.links: set[Link] = set()
         self._idle_callback: Callable[[], None] | None = None
@@ -95,6 +111,10 @@ class ChannelCore:
         self._early: list[tuple[Link, Callable[[], None]]] = []
         self._failures: list[str] = []
         self.last_failure = ""
+        self._http2 = options.http2
+        self._idleness: Idleness | None = None
+        self._resolved_until = 0.0
+        self._resolved_addresses: list[Address] = []
         self._backoff = Backoff(options.initial_backoff, options.max_backoff, runtime.random)
 
     # What the front end asks
@@ -113,6 +133,14 @@ class ChannelCore:
             call.link_available(self.link)
         elif self.state is _SHUTDOWN:
             call.link_failed(Outcome(StatusCode.CANCELLED, "Channel closed!"))
+        elif self.security is not None and self.security.unusable is not None:
+            target = self.target.authority
+            call.link_failed(
+                Outcome(
+                    StatusCode.INTERNAL,
+                    f"Failed to create channel to {target!r}: {self.security.unusable}",
+                )
+            )
         elif self.state is _TRANSIENT_FAILURE and not call.wait_for_ready:
             call.link_failed(self._unavailable())
         else:
@@ -121,7 +149,7 @@ class ChannelCore:
 
     def retry(self, call: Pending) -> None:
         """Give `call` a connection again, after what is running now."""
-        self._runtime.post(lambda: self.wait(call))
+        self.runtime.post(lambda: self.wait(call))
 
     def wait_beyond(self, call: Pending, link: Link) -> None:
         """Give `call` a connection that is not `link`, which takes no more calls."""
@@ -130,14 +158,26 @@ class ChannelCore:
             self.link_draining(link, ErrorCode.NO_ERROR, b"")
             self.wait(call)
 
-        self._runtime.post(move)
+        self.runtime.post(move)
 
     def forget(self, call: Pending) -> None:
         """`call` no longer waits."""
+        self._held.discard(call)
         for queue in (self._waiting, *(link.pending for link in self.links)):
             if call in queue:
                 queue.remove(call)
         self._check_idle()
+
+    def hold(self, call: Pending) -> None:
+        """`call` waits for something else than a connection; it ends with the channel all the same."""
+        self._held.add(call)
+
+    def release(self, call: Pending) -> bool:
+        """`call` no longer waits for that. Returns False if it ended meanwhile."""
+        if call not in self._held:
+            return False
+        self._held.discard(call)
+        return True
 
     def watch(self, callback: Callable[[ChannelConnectivity], None]) -> None:
         """Call `callback(state)` on every change of state."""
@@ -166,7 +206,7 @@ class ChannelCore:
 
     @property
     def _busy(self) -> bool:
-        return bool(self._waiting) or any(link is not self._attempt_link for link in self.links)
+        return bool(self._waiting or self._held) or any(link is not self._attempt_link for link in self.links)
 
     def _check_idle(self) -> None:
         callback = self._idle_callback
@@ -176,7 +216,8 @@ class ChannelCore:
 
     def abandon(self, outcome: Outcome) -> None:
         """End the calls that wait, and touch nothing else: the process was forked, all of it is the parent's."""
-        waiting, self._waiting = self._waiting, deque()
+        waiting, self._waiting = [*self._waiting, *self._held], deque()
+        self._held.clear()
         for call in waiting:
             call.link_failed(outcome)
 
@@ -189,10 +230,12 @@ class ChannelCore:
         if self._retry_timer is not None:
             self._retry_timer.cancel()
             self._retry_timer = None
-        self.link = None
+        self._leave_link()
         self._set_state(_SHUTDOWN)
         self._watchers.clear()
         waiting, self._waiting = self._waiting, deque()
+        waiting.extend(self._held)
+        self._held.clear()
         links, self.links = self.links, set()
         for link in links:
             waiting.extend(link.pending)
@@ -210,14 +253,17 @@ class ChannelCore:
             # A watcher closed the channel.
             return
         self._failures = []
-        self._attempt_started = self._runtime.now()
-        if self.target.scheme == "dns":
+        self._attempt_started = self.runtime.now()
+        if self._attempt_started < self._resolved_until:
+            self._addresses = deque(self._resolved_addresses)
+            self._try_next(self._attempt)
+        elif self.target.scheme == "dns":
             name = self.target.addresses[0]
             assert isinstance(name, HostPort)
             self._attempt += 1
             resolved = functools.partial(self._resolved, self._attempt)
-            self._limit_attempt(functools.partial(resolved, None))
-            self._runtime.resolve(name, resolved)
+            self._limit_attempt(functools.partial(resolved, None), self.options.resolve_timeout)
+            self.runtime.resolve(name, resolved)
         else:
             self._addresses = deque(self.target.addresses)
             self._try_next(self._attempt)
@@ -228,6 +274,9 @@ class ChannelCore:
         if not addresses:
             why = why or "no addresses"
             self._failures.append(f"DNS lookup of {self.target.addresses[0]} failed: {why}")
+        elif self.options.resolve_interval:
+            self._resolved_until = self.runtime.now() + self.options.resolve_interval
+            self._resolved_addresses = addresses
         self._addresses = deque(addresses or ())
         self._try_next(attempt)
 
@@ -239,17 +288,21 @@ class ChannelCore:
             self._all_failed()
             return
         self._attempt_address = self._addresses.popleft()
-        self._limit_attempt(functools.partial(self._attempt_failed, self._attempt))
-        self._runtime.connect(
+        seconds = self.options.connect_timeout
+        if self.security is not None and self.security.encrypted:
+            # The runtime ends a handshake in time by itself, and knows more about it.
+            seconds += 1
+        self._limit_attempt(functools.partial(self._attempt_failed, self._attempt), seconds)
+        self.runtime.connect(
             self._attempt_address,
-            self.options.http2,
+            self._http2,
             self,
             functools.partial(self._connected, self._attempt),
         )
 
-    def _limit_attempt(self, give_up: Callable[[str], None]) -> None:
-        timeout = self.options.connect_timeout
-        self._attempt_timer = self._runtime.call_later(
+    def _limit_attempt(self, give_up: Callable[[str], None], seconds: float | None = None) -> None:
+        timeout = self.options.connect_timeout if seconds is None else seconds
+        self._attempt_timer = self.runtime.call_later(
             timeout, lambda: give_up(f"no answer within {timeout:g} s")
         )
 
@@ -271,7 +324,7 @@ class ChannelCore:
             self._failures.append(f"{self._attempt_address}: {why}")
             self._stop_attempt()
             # Not from here: a name may have a thousand addresses, each of which fails at once.
-            self._runtime.post(functools.partial(self._try_next, self._attempt))
+            self.runtime.post(functools.partial(self._try_next, self._attempt))
 
     def _stop_attempt(self) -> None:
         self._attempt += 1
@@ -287,8 +340,8 @@ class ChannelCore:
 
     def _all_failed(self) -> None:
         self.last_failure = "; ".join(self._failures)
-        elapsed = self._runtime.now() - self._attempt_started
-        self._retry_timer = self._runtime.call_later(
+        elapsed = self.runtime.now() - self._attempt_started
+        self._retry_timer = self.runtime.call_later(
             max(self._backoff.next() - elapsed, 0.0), self._retry
         )
         waiting = self._waiting
@@ -308,7 +361,7 @@ class ChannelCore:
         return Outcome(
             StatusCode.UNAVAILABLE,
             f"failed to connect to all addresses; last error: {self.last_failure}",
-            debug=f"target {self.target.authority}: {self.last_failure}",
+            debug=f"target {self.target.authority}",
             unprocessed=True,
         )
 
@@ -327,6 +380,12 @@ class ChannelCore:
         self._backoff.reset()
         self.last_failure = ""
         self.link = link
+        self._idleness = Idleness(
+            connection,
+            self.runtime.call_later,
+            self.options.idle_timeout,
+            functools.partial(self._unused, link),
+        )
         self._set_state(_READY)
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
@@ -338,13 +397,15 @@ class ChannelCore:
         """The peer takes no more streams on `link`."""
         if self._is_early(link, lambda: self.link_draining(link, code, debug)):
             return
+        if code == ErrorCode.ENHANCE_YOUR_CALM and debug == b"too_many_pings":
+            self._ping_less()
         if link is self._attempt_link:
             why = f"connected, but the server sent GOAWAY {error_name(code)}"
             if debug:
                 why += f" ({debug.decode('utf-8', 'replace')})"
             self._attempt_failed(self._attempt, why)
         elif link is self.link:
-            self.link = None
+            self._leave_link()
             pending, link.pending = link.pending, deque()
             self._waiting.extend(pending)
             self._set_state(_IDLE)
@@ -363,6 +424,24 @@ class ChannelCore:
         elif link is self.link:
             self.link_draining(link, reason.code, b"")
         self._check_idle()
+
+    def _leave_link(self) -> None:
+        self.link = None
+        if self._idleness is not None:
+            self._idleness.stop()
+            self._idleness = None
+
+    def _unused(self, link: Link) -> None:
+        if link is self.link:
+            self.link_draining(link, ErrorCode.NO_ERROR, b"")
+            link.drain()
+
+    def _ping_less(self) -> None:
+        """gRFC A8: a client that the server finds too curious doubles its interval."""
+        keepalive = self._http2.keepalive
+        self._http2 = dataclasses.replace(
+            self._http2, keepalive=dataclasses.replace(keepalive, time=keepalive.time * 2)
+        )
 
     def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
         """Keep `news` if `link` may still turn out to be what this attempt waits for."""

@@ -37,6 +37,7 @@ class Method:
 
     __slots__ = (
         "_compression",
+        "_compress",
         "_compressor",
         "_fields",
         "_plain",
@@ -60,7 +61,7 @@ class Method:
         authority = options.authority or target.authority
         self._fields: Fields = (
             (b":method", b"POST"),
-            (b":scheme", b"http"),
+            (b":scheme", (options.scheme or "http").encode("utf-8")),
             (b":path", self.path.encode("utf-8")),
             (b":authority", authority.encode("utf-8")),
             (b"te", b"trailers"),
@@ -68,6 +69,9 @@ class Method:
             (b"user-agent", options.user_agent),
             (b"grpc-accept-encoding", accept_encoding()),
         )
+        if compression is None:
+            compression = options.compression
+        self._compress = options.compress
         self._compression = compression
         self._compressor = self._find(compression)
         fields: Fields = self._fields
@@ -75,9 +79,10 @@ class Method:
             fields += ((b"grpc-encoding", self._compressor.name.encode()),)
         self._plain = Start(fields, None, False, self._compressor, metadata_size(fields))
 
-    @staticmethod
-    def _find(compression: Compression | None) -> Compressor | None:
-        return get_compressor(Compression(compression).encoding) if compression else None
+    def _find(self, compression: Compression | None) -> Compressor | None:
+        if not compression or not self._compress:
+            return None
+        return get_compressor(Compression(compression).encoding)
 
     def start(
         self,

@@ -1,94 +1,123 @@
-"""A channel's settings, read from grpcio's channel arguments.
-
-Arguments that mean nothing here are ignored, as grpcio ignores those it does not know.
-"""
+"""A channel's settings, read from grpcio's channel arguments; see docs/channel-arguments.md."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from clarion._version import __version__
 from clarion.http2 import Config
+from clarion.http2.frames import MAX_STREAM_ID
+from clarion.method import Compression
+from clarion.propagation import PROPAGATE
+from clarion.protocol.arguments import Arguments
 from clarion.protocol.user_agent import user_agent
 
 __all__ = ["ChannelOptions"]
 
-_MAX_RECEIVE = 4 << 20
-_MAX_METADATA = 16_384
-# See the server's options.
-_MAX_FRAME_SIZE = 65_536
 # The option is about backoff; a busy machine may take longer than that to answer.
 _LEAST_CONNECT_TIMEOUT = 1.0
+_LEAST_BACKOFF = 0.1
+_LEAST_IDLE_TIMEOUT = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChannelOptions:
-    """What `options` of a channel may set.
+    """What `options` of a channel may set. Times are seconds, sizes bytes.
 
     Attributes:
-        max_receive: largest response message in bytes (`grpc.max_receive_message_length`; -1: no limit).
-        max_send: largest request message in bytes (`grpc.max_send_message_length`; -1: no limit).
-        max_metadata: largest response metadata in bytes (`grpc.absolute_max_metadata_size`, or
+        max_receive: largest response message (`grpc.max_receive_message_length`; -1: no limit).
+        max_send: largest request message (`grpc.max_send_message_length`; -1: no limit).
+        max_metadata: largest response metadata (`grpc.absolute_max_metadata_size`, or
             `grpc.max_metadata_size` where that is larger).
         authority: overrides `:authority` (`grpc.default_authority`).
+        scheme: overrides `:scheme` (`grpc.http2_scheme`).
         user_agent: the whole header (`grpc.primary_user_agent`, `grpc.secondary_user_agent`).
-        initial_backoff, max_backoff: seconds between attempts to connect
+        compression: how requests are compressed (`grpc.default_compression_algorithm`).
+        compress: whether requests are compressed at all (`grpc.per_message_compression`).
+        initial_backoff, max_backoff: between attempts to connect
             (`grpc.initial_reconnect_backoff_ms`, `grpc.max_reconnect_backoff_ms`).
-        connect_timeout: seconds one attempt may take, at least (`grpc.min_reconnect_backoff_ms`,
+        connect_timeout: how long one attempt may take, at least (`grpc.min_reconnect_backoff_ms`,
             but never less than 1).
-        http2: the connection's limits.
+        resolve_timeout: how long the look-up of a name may take (`grpc.dns_ares_query_timeout`).
+        resolve_interval: how long the answer to a look-up is used again
+            (`grpc.dns_min_time_between_resolutions_ms`).
+        idle_timeout: how long no call is in progress before the channel closes its connection and goes
+            back to IDLE (`grpc.client_idle_timeout_ms`).
+        retries: try a call again that no server acted on (`grpc.enable_retries`).
+        propagate: calls end with the call whose handler makes them (`clarion.propagate`).
+        dscp: the code point of packets (`grpc.dscp`), or None.
+        receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
+        target_name: whom the server proves to be with TLS (`grpc.ssl_target_name_override`), or None.
+        session_cache: TLS sessions to resume (`grpc.ssl_session_cache`), or None.
+        http2: the connection's limits, and its keepalive.
     """
 
-    max_receive: int = _MAX_RECEIVE
+    max_receive: int = 4 << 20
     max_send: int = -1
-    max_metadata: int = _MAX_METADATA
+    max_metadata: int = 16_384
     authority: str | None = None
+    scheme: str | None = None
     user_agent: bytes = user_agent(None, None, __version__)
+    compression: Compression | None = None
+    compress: bool = True
     initial_backoff: float = 1.0
     max_backoff: float = 120.0
     connect_timeout: float = 20.0
-    http2: Config = dataclasses.field(
-        default_factory=lambda: Config(max_frame_size=_MAX_FRAME_SIZE)
-    )
+    resolve_timeout: float | None = None
+    resolve_interval: float = 0.0
+    idle_timeout: float = 1800.0
+    retries: bool = True
+    propagate: bool = True
+    dscp: int | None = None
+    receive_buffer: int | None = None
+    target_name: str | None = None
+    session_cache: Any = None
+    http2: Config = dataclasses.field(default_factory=lambda: Arguments(()).http2())
 
     @classmethod
     def read(cls, options: Iterable[tuple[str, Any]] | None) -> ChannelOptions:
         """Read channel arguments, `(name, value)` pairs.
 
         Raises:
-            LocalError: a value is out of its range.
+            TypeError: a name or value is of no kind that arguments have.
+            InvalidUserAgent: the user agent cannot be sent.
         """
-        given = dict(options or ())
-        max_metadata = max(
-            int(given.get("grpc.absolute_max_metadata_size", _MAX_METADATA)),
-            int(given.get("grpc.max_metadata_size", 0)),
-        )
-        changes: dict[str, Any] = {}
-        frame_size = given.get("grpc.http2.max_frame_size", _MAX_FRAME_SIZE)
-        changes["max_frame_size"] = int(frame_size)
-        if "grpc.http2.lookahead_bytes" in given:
-            window = int(given["grpc.http2.lookahead_bytes"])
-            changes["initial_window"] = window
-            changes["max_window"] = max(window, Config().max_window)
-        if "grpc.http2.hpack_table_size.decoder" in given:
-            changes["header_table_size"] = int(given["grpc.http2.hpack_table_size.decoder"])
+        given = Arguments(options)
+        first_stream = given.integer("grpc.http2.initial_sequence_number", 1, 1, MAX_STREAM_ID)
+        resolve_timeout = given.seconds("grpc.dns_ares_query_timeout", 0.0)
         return cls(
-            max_receive=int(given.get("grpc.max_receive_message_length", _MAX_RECEIVE)),
-            max_send=int(given.get("grpc.max_send_message_length", -1)),
-            max_metadata=max_metadata,
-            authority=given.get("grpc.default_authority"),
+            max_receive=given.max_receive,
+            max_send=given.max_send,
+            max_metadata=given.max_metadata,
+            authority=given.text("grpc.default_authority"),
+            scheme=given.text("grpc.http2_scheme"),
             user_agent=user_agent(
-                given.get("grpc.primary_user_agent"),
-                given.get("grpc.secondary_user_agent"),
+                given.text("grpc.primary_user_agent"),
+                given.text("grpc.secondary_user_agent"),
                 __version__,
             ),
-            initial_backoff=int(given.get("grpc.initial_reconnect_backoff_ms", 1_000)) / 1000,
-            max_backoff=int(given.get("grpc.max_reconnect_backoff_ms", 120_000)) / 1000,
-            connect_timeout=max(
-                int(given.get("grpc.min_reconnect_backoff_ms", 20_000)) / 1000,
-                _LEAST_CONNECT_TIMEOUT,
+            compression=given.compression,
+            compress=given.flag("grpc.per_message_compression", True),
+            initial_backoff=given.seconds("grpc.initial_reconnect_backoff_ms", 1.0, _LEAST_BACKOFF),
+            max_backoff=given.seconds("grpc.max_reconnect_backoff_ms", 120.0, _LEAST_BACKOFF),
+            connect_timeout=min(
+                given.seconds("grpc.min_reconnect_backoff_ms", 20.0, _LEAST_CONNECT_TIMEOUT), 1e6
             ),
-            http2=Config(max_header_list_size=max_metadata, **changes),
+            resolve_timeout=resolve_timeout if 0 < resolve_timeout < math.inf else None,
+            resolve_interval=given.seconds("grpc.dns_min_time_between_resolutions_ms", 0.0),
+            idle_timeout=given.seconds("grpc.client_idle_timeout_ms", 1800.0, _LEAST_IDLE_TIMEOUT),
+            retries=given.flag("grpc.enable_retries", True),
+            propagate=given.flag(PROPAGATE, True),
+            dscp=given.dscp,
+            receive_buffer=given.receive_buffer,
+            target_name=given.text("grpc.ssl_target_name_override"),
+            session_cache=given.value("grpc.ssl_session_cache"),
+            http2=given.http2(
+                keepalive=given.keepalive(math.inf),
+                # §5.1.1: a client's streams have odd numbers.
+                first_stream=first_stream | 1,
+            ),
         )

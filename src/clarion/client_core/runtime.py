@@ -10,20 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from clarion.http2 import Abort, Config, Connection
+from clarion.http2 import Abort, Config, Connection, Timer
 from clarion.resolver.target import Address, HostPort
 
 if TYPE_CHECKING:
     from clarion.client_core.channel import Pending
+    from clarion.client_core.options import ChannelOptions
 
-__all__ = ["Link", "LinkOwner", "Runtime", "Timer"]
-
-
-class Timer(Protocol):
-    """Something that will happen."""
-
-    def cancel(self) -> None:
-        """Let it not happen."""
+__all__ = ["Link", "LinkOwner", "Runtime", "Security", "Timer"]
 
 
 class Link(Protocol):
@@ -40,6 +34,9 @@ class Link(Protocol):
     def flush_soon(self) -> None:
         """Write what is in the connection's outbox."""
 
+    def peer_name(self) -> str:
+        """The server's address, for error texts."""
+
     def close(self, message: str) -> None:
         """Close the connection; calls on it hear `message`."""
 
@@ -47,8 +44,35 @@ class Link(Protocol):
         """Close the connection when its calls are over."""
 
 
+class Security(Protocol):
+    """What secures a channel's connections. How it does that is between the front ends and `clarion.security`.
+
+    Attributes:
+        encrypted: with TLS.
+        takes_call_credentials: whether call credentials may be sent.
+        unusable: why there can be no connection at all, or None.
+    """
+
+    @property
+    def encrypted(self) -> bool: ...
+
+    @property
+    def takes_call_credentials(self) -> bool: ...
+
+    @property
+    def unusable(self) -> str | None: ...
+
+
 class LinkOwner(Protocol):
-    """Who hears what becomes of a link."""
+    """Who hears what becomes of a link.
+
+    Attributes:
+        options: the channel's settings.
+        security: what secures the connection; None for plain text.
+    """
+
+    options: ChannelOptions
+    security: Security | None
 
     def link_ready(self, link: Link) -> None:
         """The peer's SETTINGS arrived."""
@@ -74,6 +98,12 @@ class Runtime(Protocol):
 
     def post(self, callback: Callable[[], None]) -> None:
         """Call `callback` soon, after what is running now."""
+
+    def post_from_thread(self, callback: Callable[[], None]) -> None:
+        """`post`, from any thread."""
+
+    def apart(self, work: Callable[[], None]) -> None:
+        """Run `work` on a thread on which it may block, and raise, without stopping anything else."""
 
     def resolve(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
         """Look up a name; `done(addresses, "")` or `done(None, why not)`."""

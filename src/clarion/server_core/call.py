@@ -8,6 +8,7 @@ and answers through the `ServerStream` methods.
 from __future__ import annotations
 
 from clarion.http2 import Abort, Connection, ErrorCode
+from clarion.propagation import Family
 from clarion.protocol.server_stream import ServerStream
 from clarion.server_core.core import ServerCore
 from clarion.server_core.methods import Method
@@ -21,7 +22,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 _FOR_EVER = 1e9
 
 
-class ServerCall(ServerStream):
+class ServerCall(ServerStream, Family):
     """One call.
 
     Attributes:
@@ -139,8 +140,7 @@ class ServerCall(ServerStream):
 
     def call_aborted(self, reason: Abort) -> None:
         self.abort = reason
-        self._leave()
-        self.interrupted()
+        self._cut_off()
 
     # What both do
 
@@ -148,8 +148,7 @@ class ServerCall(ServerStream):
         """End the call from outside its handler."""
         if not self.over:
             self.send_status(code, details)
-            self._leave()
-            self.interrupted()
+            self._cut_off()
 
     def deadline_passed(self) -> None:
         """The call's time is up."""
@@ -157,8 +156,7 @@ class ServerCall(ServerStream):
             # A status would have to wait behind data that the client does not take.
             self.over = self.gone = True
             self.connection.reset(self, ErrorCode.CANCEL)
-            self._leave()
-            self.interrupted()
+            self._cut_off()
             return
         self.fail(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
@@ -173,6 +171,17 @@ class ServerCall(ServerStream):
         if not self.over:
             self.send_ok_response(payload)
             self._leave()
+
+    def time_left(self) -> float | None:
+        if self.deadline is None or (self.over and not self.cut_off):
+            return None
+        return self.deadline - self.connection.now()
+
+    def _cut_off(self) -> None:
+        self._leave()
+        self.cut_off = True
+        self._cut_off_children()
+        self.interrupted()
 
     def _leave(self) -> None:
         if self.admitted:

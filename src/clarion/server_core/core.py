@@ -9,6 +9,7 @@ from clarion.method import (
     CallDetails,
     Compression,
     GenericRpcHandler,
+    HandlerCallDetails,
     MethodsHandler,
     RpcMethodHandler,
 )
@@ -45,7 +46,9 @@ class ServerCore:
         self.options = options
         self.max_concurrent = max_concurrent
         self.compressor: Compressor | None = None
-        if compression:
+        if compression is None:
+            compression = options.compression
+        if compression and options.compress:
             self.compressor = get_compressor(compression.encoding)
         self.active = 0
         self.connections: set[Connection] = set()
@@ -75,7 +78,7 @@ class ServerCore:
         """Add registered handlers; they come before all generic ones."""
         for name, method in methods.items():
             path = f"/{service}/{name}"
-            self._registered.setdefault(path, method)
+            self._registered[path] = method
             self._ready.pop(path, None)
 
     def find(self, head: RequestHead) -> Method | None:
@@ -88,12 +91,20 @@ class ServerCore:
         if found is not None:
             method = self._ready[path] = Method(path, found)
             return method
-        details = CallDetails(path, head.metadata)
+        # The rule may answer differently next time, so nothing is kept.
+        found = self._ask(CallDetails(path, head.metadata))
+        return None if found is None else Method(path, found)
+
+    def lookup(self, details: HandlerCallDetails) -> RpcMethodHandler | None:
+        """The handler for a call, or None. May run user code, which may raise."""
+        path = details.method
+        return self._registered.get(path) or self._methods.get(path) or self._ask(details)
+
+    def _ask(self, details: HandlerCallDetails) -> RpcMethodHandler | None:
         for handler in self._generic:
-            # The rule may answer differently next time, so nothing is kept.
             found = handler.service(details)
             if found is not None:
-                return Method(path, found)
+                return found
         return None
 
     def call_ended(self) -> None:

@@ -1,78 +1,111 @@
-"""A server's settings, read from grpcio's channel arguments.
-
-Arguments that mean nothing here are ignored, as grpcio ignores those it does not know.
-"""
+"""A server's settings, read from grpcio's channel arguments; see docs/channel-arguments.md."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
-from clarion.http2 import Config
+from clarion.http2 import Config, LifetimeConfig, PingRules
+from clarion.method import Compression
+from clarion.propagation import PROPAGATE
+from clarion.protocol.arguments import DEFAULT_MAX_METADATA, Arguments
 
 __all__ = ["DEFAULT_MAX_RECEIVE", "ServerOptions"]
 
 DEFAULT_MAX_RECEIVE = 4 << 20
-DEFAULT_MAX_METADATA = 16_384
-# Four times HTTP/2's: large messages cost a quarter of the frames, and other streams wait half a millisecond
-# at most on a gigabit link.
-_MAX_FRAME_SIZE = 65_536
+_KEEPALIVE_TIME = 7200.0
+_HANDSHAKE_TIMEOUT = 120.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What `options` of a server may set.
+    """What `options` of a server may set. Sizes are bytes.
 
     Attributes:
-        max_receive: largest request message in bytes (`grpc.max_receive_message_length`; -1: no limit).
-        max_send: largest response message in bytes (`grpc.max_send_message_length`; -1: no limit).
-        max_metadata: largest request metadata in bytes (`grpc.absolute_max_metadata_size`, or
+        max_receive: largest request message (`grpc.max_receive_message_length`; -1: no limit).
+        max_send: largest response message (`grpc.max_send_message_length`; -1: no limit).
+        max_metadata: largest request metadata (`grpc.absolute_max_metadata_size`, or
             `grpc.max_metadata_size` where that is larger).
+        compression: how responses are compressed (`grpc.default_compression_algorithm`).
+        compress: whether responses are compressed at all (`grpc.per_message_compression`).
         reuse_port: share the port with other processes (`grpc.so_reuseport`).
-        http2: the connections' limits (`grpc.max_concurrent_streams`, `grpc.http2.*`).
+        max_connections: connections at a time (`grpc.max_allowed_incoming_connections`), or None.
+        propagate: calls that a handler makes end with the call it serves (`clarion.propagate`).
+        dscp: the code point of packets (`grpc.dscp`), or None.
+        receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
+        http2: the connections' limits (`grpc.max_concurrent_streams`, `grpc.http2.*`), keepalive and
+            lifetime.
     """
 
     max_receive: int = DEFAULT_MAX_RECEIVE
     max_send: int = -1
     max_metadata: int = DEFAULT_MAX_METADATA
+    compression: Compression | None = None
+    compress: bool = True
     reuse_port: bool = True
-    http2: Config = dataclasses.field(
-        default_factory=lambda: Config(max_frame_size=_MAX_FRAME_SIZE)
-    )
+    max_connections: int | None = None
+    propagate: bool = True
+    dscp: int | None = None
+    receive_buffer: int | None = None
+    http2: Config = dataclasses.field(default_factory=lambda: _http2(Arguments(())))
 
     @classmethod
     def read(cls, options: Iterable[tuple[str, Any]] | None) -> ServerOptions:
         """Read channel arguments, `(name, value)` pairs.
 
         Raises:
-            LocalError: a value is out of its range.
+            TypeError: a name or value is of no kind that arguments have.
         """
-        given = dict(options or ())
-        max_metadata = max(
-            int(given.get("grpc.absolute_max_metadata_size", DEFAULT_MAX_METADATA)),
-            int(given.get("grpc.max_metadata_size", 0)),
-        )
+        given = Arguments(options)
+        connections = "grpc.max_allowed_incoming_connections"
         return cls(
-            max_receive=int(given.get("grpc.max_receive_message_length", DEFAULT_MAX_RECEIVE)),
-            max_send=int(given.get("grpc.max_send_message_length", -1)),
-            max_metadata=max_metadata,
-            reuse_port=bool(given.get("grpc.so_reuseport", True)),
-            http2=read_http2(given, max_metadata),
+            max_receive=given.max_receive,
+            max_send=given.max_send,
+            max_metadata=given.max_metadata,
+            compression=given.compression,
+            compress=given.flag("grpc.per_message_compression", True),
+            reuse_port=given.flag("grpc.so_reuseport", True),
+            max_connections=given.integer(connections, 0) if connections in given else None,
+            propagate=given.flag(PROPAGATE, True),
+            dscp=given.dscp,
+            receive_buffer=given.receive_buffer,
+            http2=_http2(given),
         )
 
 
-def read_http2(given: dict[str, Any], max_metadata: int) -> Config:
-    """The connection limits among channel arguments."""
-    config = Config(max_header_list_size=max_metadata)
-    changes: dict[str, Any] = {}
-    if "grpc.max_concurrent_streams" in given:
-        changes["max_concurrent_streams"] = int(given["grpc.max_concurrent_streams"])
-    changes["max_frame_size"] = int(given.get("grpc.http2.max_frame_size", _MAX_FRAME_SIZE))
-    if "grpc.http2.lookahead_bytes" in given:
-        window = int(given["grpc.http2.lookahead_bytes"])
-        changes["initial_window"] = window
-        changes["max_window"] = max(window, config.max_window)
-    if "grpc.http2.hpack_table_size.decoder" in given:
-        changes["header_table_size"] = int(given["grpc.http2.hpack_table_size.decoder"])
-    return dataclasses.replace(config, **changes)
+def _http2(given: Arguments) -> Config:
+    return given.http2(
+        max_concurrent_streams=given.integer(
+            "grpc.max_concurrent_streams", Config().max_concurrent_streams
+        ),
+        keepalive=given.keepalive(_KEEPALIVE_TIME),
+        lifetime=_lifetime(given),
+        ping_rules=_ping_rules(given),
+    )
+
+
+def _lifetime(given: Arguments) -> LifetimeConfig:
+    return LifetimeConfig(
+        handshake=given.seconds("grpc.server_handshake_timeout_ms", _HANDSHAKE_TIMEOUT),
+        max_idle=given.seconds("grpc.max_connection_idle_ms", math.inf, 0.001),
+        max_age=given.seconds("grpc.max_connection_age_ms", math.inf, 0.001),
+        age_grace=given.seconds("grpc.max_connection_age_grace_ms", math.inf),
+    )
+
+
+def _ping_rules(given: Arguments) -> PingRules | None:
+    """None unless asked for: the budget for PING stops floods, and a client that wants to know does no harm."""
+    interval = "grpc.http2.min_ping_interval_without_data_ms"
+    strikes = "grpc.http2.max_ping_strikes"
+    if interval not in given and strikes not in given:
+        return None
+    most = given.integer(strikes, 2)
+    if not most:
+        return None
+    return PingRules(
+        interval=given.seconds(interval, 300.0),
+        max_strikes=most,
+        without_calls=given.flag("grpc.keepalive_permit_without_calls", False),
+    )
