@@ -7,8 +7,10 @@ import errno
 import os
 import socket
 import stat
+from typing import Any
 
 from clarion.resolver.target import UnixAddress, parse_listen_address
+from clarion.sockets import prepare
 
 __all__ = ["Listener", "bind"]
 
@@ -20,7 +22,10 @@ class Listener:
         sockets: one per address family.
         port: the bound port; 1 for a Unix socket.
         is_unix: whether this is a Unix socket.
+        security: what the port's credentials mean for its connections; None for plain text.
     """
+
+    security: Any = None
 
     def __init__(self, sockets: list[socket.socket], port: int, path: str | None = None) -> None:
         self.sockets = sockets
@@ -43,13 +48,21 @@ class Listener:
         self.close()
 
 
-def bind(address: str, *, reuse_port: bool = True, backlog: int = 1024) -> Listener:
+def bind(
+    address: str,
+    *,
+    reuse_port: bool = True,
+    backlog: int = 1024,
+    dscp: int | None = None,
+    receive_buffer: int | None = None,
+) -> Listener:
     """Bind and listen.
 
     Args:
         address: what `add_insecure_port` takes.
         reuse_port: let other processes share the port.
         backlog: connections the kernel keeps until they are accepted.
+        dscp, receive_buffer: see `sockets.prepare`.
 
     Raises:
         RuntimeError: the address cannot be bound; says which and why.
@@ -57,8 +70,12 @@ def bind(address: str, *, reuse_port: bool = True, backlog: int = 1024) -> Liste
     try:
         target = parse_listen_address(address)
         if isinstance(target, UnixAddress):
-            return _bind_unix(target, backlog)
-        return _bind_tcp(target.host, target.port, reuse_port, backlog)
+            listener = _bind_unix(target, backlog)
+        else:
+            listener = _bind_tcp(target.host, target.port, reuse_port, backlog)
+        for sock in listener.sockets:
+            prepare(sock, dscp, receive_buffer)
+        return listener
     except (OSError, ValueError) as error:
         raise RuntimeError(f"Failed to bind to address {address}; {error}") from error
 

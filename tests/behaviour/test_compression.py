@@ -86,3 +86,34 @@ def test_a_decompressed_message_has_a_limit_too(front: FrontEnd, tap: Wiretap) -
     client = front.connect(f"127.0.0.1:{tap.port}", compression="Gzip")
     outcome = client.call(SERVICE + "StreamUnary", "stream_unary", [bytes((4 << 20) + 1)])
     assert outcome.code == "RESOURCE_EXHAUSTED"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_default_can_be_an_option(front: FrontEnd, algorithm: str) -> None:
+    number = {"Deflate": 1, "Gzip": 2}[algorithm]
+    options = [("grpc.default_compression_algorithm", number)]
+    tap = Wiretap(front.serve(ECHOES, options=options).ports[0])
+    try:
+        client = front.connect(f"127.0.0.1:{tap.port}", options=options)
+        assert client.call(SERVICE + "UnaryUnary", "unary_unary", [ZEROS]).responses == [ZEROS]
+        assert tap.sent < FEW
+        assert tap.received < FEW
+    finally:
+        tap.close()
+
+
+def test_it_can_be_switched_off(front: FrontEnd) -> None:
+    async def chosen(call: ServerCall) -> bytes:
+        call.context.set_compression(call.library.compression("Gzip"))
+        return ZEROS
+
+    options = [("grpc.per_message_compression", 0)]
+
+    tap = Wiretap(front.serve({"unary_unary": chosen}, options=options).ports[0])
+    try:
+        client = front.connect(f"127.0.0.1:{tap.port}", options=options, compression="Gzip")
+        assert client.call(SERVICE + "UnaryUnary", "unary_unary", [ZEROS]).responses == [ZEROS]
+        assert tap.sent > len(ZEROS)
+        assert tap.received > len(ZEROS)
+    finally:
+        tap.close()

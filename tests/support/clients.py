@@ -85,6 +85,13 @@ def _first(requests: Iterable[Any] | None) -> Any:
     return request
 
 
+def open_channel(module: Any, target: str, credentials: Any, options: Any, compression: Any) -> Any:
+    """A channel of a front end's module, a secure one with credentials."""
+    if credentials is None:
+        return module.insecure_channel(target, options=options, compression=compression)
+    return module.secure_channel(target, credentials, options=options, compression=compression)
+
+
 class SyncClient:
     """The library's sync channel."""
 
@@ -95,10 +102,11 @@ class SyncClient:
         *,
         options: Sequence[tuple[str, Any]] | None = None,
         compression: str | None = None,
+        credentials: Any = None,
     ) -> None:
         self.library = library
-        self.raw: Any = library.root.insecure_channel(
-            target, options=options, compression=library.compression(compression)
+        self.raw: Any = open_channel(
+            library.root, target, credentials, options, library.compression(compression)
         )
 
     def _bind(self, path: str, pattern: str, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -208,13 +216,14 @@ class AioClient:
         *,
         options: Sequence[tuple[str, Any]] | None = None,
         compression: str | None = None,
+        credentials: Any = None,
     ) -> None:
         self.library = library
         self.loop = loop
 
         def connect() -> Any:
-            return library.aio.insecure_channel(
-                target, options=options, compression=library.compression(compression)
+            return open_channel(
+                library.aio, target, credentials, options, library.compression(compression)
             )
 
         self.raw: Any = loop.call(connect)

@@ -11,6 +11,7 @@ The script is JSON in the metadata key `x-script`; all its keys are optional:
 - `hold`: goes on once the program is told to release that key.
 - `hang`: records `<key>:started`, waits to be cancelled, records `<key>:ended`.
 - `compression`: the name of the compression of the responses.
+- `witness`: records what the connection says about the client under that key (not in JavaScript).
 - `code`, `details`, and `abort` to abort instead of setting them; `raise`: an exception's text.
 
 `tests/peers/node/server.js` is the same service in JavaScript; keep the two alike.
@@ -86,6 +87,17 @@ class _Echo:
             if call.library.name == "grpc":
                 # grpc.aio forgets the choice if the headers leave with the only response.
                 await call.send_initial_metadata([])
+        if "witness" in script:
+            context = call.context
+            self._store.record(
+                script["witness"],
+                {
+                    "key": context.peer_identity_key(),
+                    "identities": [each.decode() for each in context.peer_identities() or ()],
+                    "security": context.auth_context()["transport_security_type"][0].decode(),
+                    "authorization": dict(metadata).get("authorization"),
+                },
+            )
         response = await self._exchange(call, script)
         if "raise" in script:
             raise ValueError(script["raise"])

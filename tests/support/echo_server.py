@@ -15,8 +15,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from support.credentials import server_tls
 from support.echo import Store, echo_methods
-from support.libraries import load
+from support.libraries import Library, load
 from support.loops import LoopThread, uvloop_factory
 from support.servers import AioServer, Server, SyncServer
 
@@ -26,7 +27,15 @@ VARIANTS: dict[str, tuple[list[tuple[str, Any]], str | None]] = {
     "plain": ([], None),
     "roomy": ([("grpc.max_receive_message_length", 16 << 20)], None),
     "gzip": ([], "Gzip"),
+    "tls": ([], None),
+    "mtls": ([], None),
 }
+
+
+def _credentials(library: Library, variant: str) -> Any:
+    if variant == "tls":
+        return server_tls(library)
+    return server_tls(library, roots="ca", require=True) if variant == "mtls" else None
 
 
 def main() -> None:
@@ -56,6 +65,7 @@ def main() -> None:
             addresses=(f"127.0.0.1:{arguments.port}",),
             options=VARIANTS[name][0],
             compression=library.compression(VARIANTS[name][1]),
+            credentials=_credentials(library, name),
         )
         for name in names
     }

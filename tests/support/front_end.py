@@ -97,30 +97,36 @@ class FrontEnd:
         *,
         options: Sequence[tuple[str, Any]] = (),
         compression: str | None = None,
+        credentials: Any = None,
     ) -> Client:
         client: Client
+        options_of_all: dict[str, Any] = {
+            "options": options,
+            "compression": compression,
+            "credentials": credentials,
+        }
         if self.name == "sync":
-            client = SyncClient(self.library, target, options=options, compression=compression)
+            client = SyncClient(self.library, target, **options_of_all)
         else:
-            client = AioClient(
-                self.library, target, self.loop, options=options, compression=compression
-            )
+            client = AioClient(self.library, target, self.loop, **options_of_all)
         self._opened.append(client)
         return client
 
     def rig(self, **arguments: Any) -> Rig:
         """A server and a channel to it.
 
-        Handlers go by pattern, `client_options` to the channel, all else to the server.
+        Handlers go by pattern, `client_options` and `client_credentials` to the channel, all else to the server.
         """
         client_options = arguments.pop("client_options", ())
+        client_credentials = arguments.pop("client_credentials", None)
         handlers = {
             pattern: arguments.pop(pattern)
             for pattern in list(arguments)
             if pattern.startswith(("unary", "stream"))
         }
         server = self.serve(handlers, **arguments)
-        return Rig(server, self.connect(server.target, options=client_options))
+        client = self.connect(server.target, options=client_options, credentials=client_credentials)
+        return Rig(server, client)
 
     def initial_metadata(self, call: Any) -> Metadata:
         """What the server sent before its first response; waits for it."""

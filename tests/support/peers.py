@@ -14,12 +14,12 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from support.clients import AioClient, Client, OpenCall, Outcome, SyncClient
 from support.echo import CONTROL, ECHO, camel
-from support.libraries import Metadata, load
+from support.libraries import Library, Metadata, load
 from support.loops import LoopThread, uvloop_factory
 from support.node import NODE, NodeClient
 from support.processes import LineProcess
@@ -108,6 +108,7 @@ class World:
         target: str,
         options: Iterable[tuple[str, Any]] = (),
         compression: str | None = None,
+        credentials: Callable[[Library], Any] | None = None,
     ) -> Client:
         options = list(options)
         if kind == "js":
@@ -116,13 +117,18 @@ class World:
             return NodeClient(self._node, target, options=options, compression=compression)
         name, front_end = kind.split("-")
         library = load(name)
+        arguments: dict[str, Any] = {
+            "options": options,
+            "compression": compression,
+            "credentials": None if credentials is None else credentials(library),
+        }
         if front_end == "sync":
-            return SyncClient(library, target, options=options, compression=compression)
+            return SyncClient(library, target, **arguments)
         if front_end not in self._loops:
             factories = {"uvloop": (uvloop_factory,), "aio": ()}
             self._loops[front_end] = LoopThread(*factories[front_end])
         loop = self._loops[front_end]
-        return AioClient(library, target, loop, options=options, compression=compression)
+        return AioClient(library, target, loop, **arguments)
 
     def close(self) -> None:
         for server in self._servers.values():
@@ -174,10 +180,11 @@ class Pair:
         variant: str = "plain",
         options: Iterable[tuple[str, Any]] = (),
         compression: str | None = None,
+        credentials: Callable[[Library], Any] | None = None,
     ) -> Client:
         """Another channel, by default to the same server, closed after the test."""
         target = target or self.server.target(variant)
-        client = self._world.client(self.client_kind, target, options, compression)
+        client = self._world.client(self.client_kind, target, options, compression, credentials)
         self._opened.append(client)
         return client
 

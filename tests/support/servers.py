@@ -43,6 +43,16 @@ def generic_handlers(
     )
 
 
+def add_port(server: Any, address: str, credentials: Any) -> int:
+    """Adds a port, a secure one with credentials."""
+    port: int
+    if credentials is None:
+        port = server.add_insecure_port(address)
+    else:
+        port = server.add_secure_port(address, credentials)
+    return port
+
+
 class SyncServer:
     """The library's thread-pool server."""
 
@@ -53,6 +63,7 @@ class SyncServer:
         *,
         addresses: Sequence[str] = ("127.0.0.1:0",),
         options: Options | None = None,
+        credentials: Any = None,
         compression: Any = None,
         maximum_concurrent_rpcs: int | None = None,
         workers: int = 64,
@@ -65,7 +76,7 @@ class SyncServer:
             maximum_concurrent_rpcs=maximum_concurrent_rpcs,
         )
         self.raw.add_generic_rpc_handlers(generic_handlers(library, methods, sync_handler))
-        self.ports = [self.raw.add_insecure_port(address) for address in addresses]
+        self.ports = [add_port(self.raw, address, credentials) for address in addresses]
         self.raw.start()
 
     @property
@@ -96,6 +107,7 @@ class AioServer:
         *,
         addresses: Sequence[str] = ("127.0.0.1:0",),
         options: Options | None = None,
+        credentials: Any = None,
         compression: Any = None,
         maximum_concurrent_rpcs: int | None = None,
     ) -> None:
@@ -109,7 +121,7 @@ class AioServer:
                 maximum_concurrent_rpcs=maximum_concurrent_rpcs,
             )
             server.add_generic_rpc_handlers(generic_handlers(library, methods, aio_handler))
-            self.ports.extend(server.add_insecure_port(address) for address in addresses)
+            self.ports.extend(add_port(server, address, credentials) for address in addresses)
             await server.start()
             return server
 

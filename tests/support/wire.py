@@ -318,6 +318,9 @@ class WireLink:
         self._owner = owner
         self.connection.start()
 
+    def peer_name(self) -> str:
+        return "ipv4:1.1.1.1:1"
+
     def flush_soon(self) -> None:
         self.flushes += 1
 

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from clarion.aio.aio_server import Server, server
-from clarion.aio.call import StreamStreamCall, StreamUnaryCall, UnaryStreamCall, UnaryUnaryCall
-from clarion.aio.channel import (
-    Channel,
-    StreamStreamMultiCallable,
-    StreamUnaryMultiCallable,
-    UnaryStreamMultiCallable,
-    UnaryUnaryMultiCallable,
-    insecure_channel,
+from clarion.aio.aio_server import server
+from clarion.aio.channel import insecure_channel, secure_channel
+from clarion.aio.errors import (
+    EOF,
+    AbortError,
+    AioRpcError,
+    BaseError,
+    EOFType,
+    InternalError,
+    UsageError,
 )
-from clarion.aio.errors import EOF, AbortError, AioRpcError, BaseError, InternalError, UsageError
-from clarion.aio.server_context import ServicerContext
+from clarion.aio.intercepted_calls import InterceptedUnaryUnaryCall
+from clarion.aio.interceptors import (
+    ClientCallDetails,
+    ClientInterceptor,
+    ServerInterceptor,
+    StreamStreamClientInterceptor,
+    StreamUnaryClientInterceptor,
+    UnaryStreamClientInterceptor,
+    UnaryUnaryClientInterceptor,
+)
+from clarion.aio.interfaces import (
+    Call,
+    Channel,
+    ChannelArgumentType,
+    RpcContext,
+    Server,
+    ServicerContext,
+    StreamStreamCall,
+    StreamStreamMultiCallable,
+    StreamUnaryCall,
+    StreamUnaryMultiCallable,
+    UnaryStreamCall,
+    UnaryStreamMultiCallable,
+    UnaryUnaryCall,
+    UnaryUnaryMultiCallable,
+)
 from clarion.metadata import Metadata
 
 __all__ = [
@@ -21,20 +46,43 @@ __all__ = [
     "AbortError",
     "AioRpcError",
     "BaseError",
+    "Call",
     "Channel",
+    "ChannelArgumentType",
+    "ClientCallDetails",
+    "ClientInterceptor",
+    "EOFType",
+    "InterceptedUnaryUnaryCall",
     "InternalError",
     "Metadata",
+    "RpcContext",
     "Server",
+    "ServerInterceptor",
     "ServicerContext",
     "StreamStreamCall",
+    "StreamStreamClientInterceptor",
     "StreamStreamMultiCallable",
     "StreamUnaryCall",
+    "StreamUnaryClientInterceptor",
     "StreamUnaryMultiCallable",
     "UnaryStreamCall",
+    "UnaryStreamClientInterceptor",
     "UnaryStreamMultiCallable",
     "UnaryUnaryCall",
+    "UnaryUnaryClientInterceptor",
     "UnaryUnaryMultiCallable",
     "UsageError",
+    "init_grpc_aio",
     "insecure_channel",
+    "secure_channel",
     "server",
+    "shutdown_grpc_aio",
 ]
+
+
+def init_grpc_aio() -> None:
+    """Do nothing: Clarion has no global state to set up. It is here because programs written for grpcio may call it."""
+
+
+def shutdown_grpc_aio() -> None:
+    """Do nothing: Clarion has no global state to take down. Close channels, and stop servers, by their own methods."""

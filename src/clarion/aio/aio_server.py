@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, cast
 
+from clarion.aio import interfaces
 from clarion.aio.errors import UsageError
+from clarion.aio.intercepting_server import InterceptedServerCall, InterceptingCore
+from clarion.aio.interceptors import ServerInterceptor, check_server_interceptors
 from clarion.aio.link import Link
 from clarion.aio.server_call import AioServerCall
-from clarion.http2 import Abort, Connection
+from clarion.credentials.server import kind_of_server
+from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.server_core import ServerCore, ServerOptions
@@ -21,12 +27,27 @@ _DRAIN_PATIENCE = 60.0
 
 
 class ServerLink(Link):
-    """One accepted connection."""
+    """One accepted connection.
+
+    Attributes:
+        security: what the port's credentials mean; None for plain text.
+    """
+
+    security: Any = None
+    _auth: Any = None
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.loop)
         self._server = server
         self.timed_calls: list[AioServerCall] = []
+
+    @property
+    def auth(self) -> Any:
+        """What the connection says about the client, a `clarion.security.AuthContext`; None without credentials."""
+        security = self.security
+        if security is not None and self._auth is None:
+            self._auth = security.auth if self.tls is None else security.identify(self.tls)
+        return self._auth
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -38,35 +59,52 @@ class ServerLink(Link):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         server = self._server
+        kind = server.call_class
         self.connection = Connection(
             self,
             self.loop.time,
             server.core.options.http2,
-            lambda connection, sid: AioServerCall(server, self, connection, sid),
+            lambda connection, sid: kind(server, self, connection, sid),
         )
+        self._keepalive = Keepalive(self.connection, self.later)
+        self._lifetime = Lifetime(self.connection, self.later, random.random)
         server.links.add(self)
         self.connection.start()
+        if self.security is not None and self.tls is None:
+            sock = transport.get_extra_info("socket")
+            if not self.security.admits(sock):
+                self.connection.fail(ErrorCode.INADEQUATE_SECURITY, self.security.refusal)
+        limit = server.core.options.max_connections
+        if limit is not None and len(server.links) > limit:
+            self.connection.fail(
+                ErrorCode.ENHANCE_YOUR_CALM,
+                f"the server takes {limit} connections (grpc.max_allowed_incoming_connections)",
+            )
         if server.core.stopping:
             self.connection.drain()
         self.flush()
 
     # ConnectionObserver
 
-    def ready(self) -> None: ...
+    def ready(self) -> None:
+        self._lifetime.established()
 
     def streams_available(self) -> None: ...
 
     def goaway_received(self, code: int, debug: bytes) -> None: ...
 
-    def ping_acknowledged(self, data: bytes) -> None: ...
+    def ping_acknowledged(self, data: bytes) -> None:
+        self._keepalive.answered(data)
 
     def finished(self, reason: Abort) -> None:
+        self._keepalive.stop()
+        self._lifetime.stop()
         self._server.links.discard(self)
         self._server.check_stopped()
         self.flush_soon()
 
 
-class Server:
+class Server(interfaces.Server):
     """A server on the running event loop. Make it with `clarion.aio.server`."""
 
     def __init__(
@@ -76,12 +114,26 @@ class Server:
         options: Iterable[tuple[str, Any]] | None,
         maximum_concurrent_rpcs: int | None,
         compression: Compression | None,
+        interceptors: Iterable[ServerInterceptor] | None = None,
     ) -> None:
-        self.core = ServerCore(
-            handlers or (), ServerOptions.read(options), maximum_concurrent_rpcs, compression
-        )
+        chain = check_server_interceptors(interceptors)
+        settings = ServerOptions.read(options)
+        self.core: ServerCore
+        self.call_class: type[AioServerCall]
+        if chain:
+            self.core = InterceptingCore(
+                handlers or (), settings, maximum_concurrent_rpcs, compression
+            )
+            self.core.interceptors = chain
+            self.call_class = InterceptedServerCall
+        else:
+            self.core = ServerCore(handlers or (), settings, maximum_concurrent_rpcs, compression)
+            self.call_class = AioServerCall
         self.migration_thread_pool = migration_thread_pool
         self.links: set[ServerLink] = set()
+        # Connections that are not secured yet.
+        self.handshakes: set[Any] = set()
+        self._secure_protocol: Any = None
         self._listeners: list[Listener] = []
         self._acceptors: list[asyncio.Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -123,11 +175,54 @@ class Server:
         Raises:
             RuntimeError: the address cannot be bound; says why.
         """
+        return self._add_port(address, None)
+
+    def add_secure_port(self, address: str, server_credentials: Any) -> int:
+        """Listen on `address` as credentials say.
+
+        Args:
+            address: see `add_insecure_port`.
+            server_credentials: made by `clarion.ssl_server_credentials` or its like.
+
+        Returns:
+            The port (1 for a Unix socket, as grpcio has it).
+
+        Raises:
+            RuntimeError: the address cannot be bound, or the credentials cannot be used; says why.
+            TypeError: `server_credentials` are no server credentials.
+            UsageError: the server was started.
+        """
+        kind = kind_of_server(server_credentials)
+        # Where TLS is, which programs that do without it do not load.
+        from clarion.aio import tls
+        from clarion.security import server_security
+
+        try:
+            security = server_security(kind)
+        except ValueError as error:
+            raise RuntimeError(f"Failed to bind to address {address}; {error}") from error
+        self._secure_protocol = tls.server_protocol
+        return self._add_port(address, security)
+
+    def _add_port(self, address: str, security: Any) -> int:
         if self._state != "new":
             raise UsageError("ports must be added before the server starts")
-        listener = bind(address, reuse_port=self.core.options.reuse_port)
+        options = self.core.options
+        listener = bind(
+            address,
+            reuse_port=options.reuse_port,
+            dscp=options.dscp,
+            receive_buffer=options.receive_buffer,
+        )
+        listener.security = security
         self._listeners.append(listener)
         return listener.port
+
+    def _accept(self, security: Any) -> asyncio.Protocol:
+        link = ServerLink(self)
+        if security is None:
+            return link
+        return cast(asyncio.Protocol, self._secure_protocol(self, link, security))
 
     async def start(self) -> None:
         """Begin to serve.
@@ -142,14 +237,15 @@ class Server:
         self._stopped = asyncio.Event()
         self._drained = asyncio.Event()
         for listener in self._listeners:
+            make = functools.partial(self._accept, listener.security)
             for sock in listener.sockets:
                 if listener.is_unix:
                     acceptor: asyncio.Server = await self._loop.create_unix_server(
-                        lambda: ServerLink(self), sock=sock, backlog=1024
+                        make, sock=sock, backlog=1024
                     )
                 else:
                     acceptor = await self._loop.create_server(
-                        lambda: ServerLink(self), sock=sock, backlog=1024
+                        make, sock=sock, backlog=1024
                     )
                 self._acceptors.append(acceptor)
 
@@ -175,6 +271,8 @@ class Server:
                 acceptor.close()
             for listener in self._listeners:
                 listener.close()
+            for handshake in list(self.handshakes):
+                handshake.give_up("the server was stopped")
             for link in list(self.links):
                 link.drain()
             self.check_stopped()
@@ -227,6 +325,11 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def __repr__(self) -> str:
+        state = {"new": "not started", "started": "serving"}.get(self._state, self._state)
+        ports = ", ".join(str(listener.port) for listener in self._listeners) or "none"
+        return f"<clarion.aio.Server, ports {ports}: {state}, {self.core.active} calls>"
+
     def __del__(self) -> None:
         for listener in getattr(self, "_listeners", ()):
             listener.close()
@@ -235,22 +338,35 @@ class Server:
 def server(
     migration_thread_pool: Executor | None = None,
     handlers: Sequence[GenericRpcHandler] | None = None,
-    interceptors: Sequence[Any] | None = None,
+    interceptors: Sequence[ServerInterceptor] | None = None,
     options: Iterable[tuple[str, Any]] | None = None,
     maximum_concurrent_rpcs: int | None = None,
     compression: Compression | None = None,
-) -> Server:
+) -> interfaces.Server:
     """Make an asyncio server.
 
     Args:
         migration_thread_pool: where handlers that are plain functions run; the loop's default executor if
             None.
         handlers: generic handlers to begin with.
-        interceptors: not supported yet; must be empty.
+        interceptors: see calls before they have a handler; the first is the outermost.
         options: channel arguments, `(name, value)` pairs.
         maximum_concurrent_rpcs: calls served at a time; more get RESOURCE_EXHAUSTED.
         compression: how responses are compressed by default.
+
+    Raises:
+        ValueError: one of `interceptors` is no server interceptor, or `maximum_concurrent_rpcs` is not
+            positive.
     """
-    if interceptors:
-        raise NotImplementedError("server interceptors are not supported yet")
-    return Server(migration_thread_pool, handlers, options, maximum_concurrent_rpcs, compression)
+    if maximum_concurrent_rpcs is not None and maximum_concurrent_rpcs <= 0:
+        raise ValueError(
+            f"maximum_concurrent_rpcs is {maximum_concurrent_rpcs}; it must be positive, or None for no limit"
+        )
+    return Server(
+        migration_thread_pool,
+        handlers,
+        options,
+        maximum_concurrent_rpcs,
+        compression,
+        interceptors,
+    )

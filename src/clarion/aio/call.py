@@ -11,9 +11,10 @@ import logging
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
+from clarion.aio import interfaces
 from clarion.aio.errors import EOF, AioRpcError, UsageError
 from clarion.aio.waiters import Waiters
-from clarion.client_core import ChannelCore, ClientCall, Start
+from clarion.client_core import PARENT_CUT_OFF, ChannelCore, ClientCall, Start
 from clarion.metadata import Metadata
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.outcome import Outcome
@@ -97,6 +98,16 @@ class AioCall(ClientCall):
         for callback in callbacks or ():
             self._loop.call_soon(callback, self)
 
+    def parent_cut_off(self) -> None:
+        if asyncio._get_running_loop() is self._loop:
+            self.end(PARENT_CUT_OFF)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self.end, PARENT_CUT_OFF)
+        except RuntimeError:
+            # The loop is closed, and the call is over with it.
+            return
+
     # grpc.aio.RpcContext
 
     def cancelled(self) -> bool:
@@ -158,8 +169,7 @@ class AioCall(ClientCall):
 
     async def debug_error_string(self) -> str:
         """What happened, in more detail than `details`. Waits for the end of the call."""
-        outcome = await self._wait_done()
-        return outcome.debug or outcome.details
+        return (await self._wait_done()).describe()
 
     async def wait_for_connection(self) -> None:
         """Wait until the call is on a connection.
@@ -201,7 +211,7 @@ class AioCall(ClientCall):
             self.head_metadata,
             outcome.trailing_metadata,
             outcome.details,
-            outcome.debug or outcome.details,
+            outcome.describe(),
         )
 
     def _unpack(self, message: bytes) -> Any:
@@ -392,13 +402,16 @@ class _StreamRequest(AioCall):
         """Send a request. Returns when flow control has taken it.
 
         Raises:
-            UsageError: the call was given a request iterator, or `done_writing` was called.
-            AioRpcError: the call is over.
+            UsageError: the call was given a request iterator.
+            asyncio.InvalidStateError: the call is over, or `done_writing` was called.
+            AioRpcError: the call ended meanwhile.
         """
         if self._iterated:
             raise UsageError("write() on a call that was given a request iterator")
+        if self.outcome is not None:
+            raise asyncio.InvalidStateError("write() on a call that is over")
         if self._half_closed:
-            raise UsageError("write() after done_writing()")
+            raise asyncio.InvalidStateError("write() after done_writing()")
         await self._write(request)
 
     async def done_writing(self) -> None:
@@ -441,17 +454,17 @@ class _StreamRequest(AioCall):
             task.cancel()
 
 
-class UnaryUnaryCall(_UnaryResponse):
+class UnaryUnaryCall(_UnaryResponse, interfaces.UnaryUnaryCall[Any, Any]):
     """One request, one response: `response = await call`."""
 
 
-class UnaryStreamCall(_StreamResponse):
+class UnaryStreamCall(_StreamResponse, interfaces.UnaryStreamCall[Any, Any]):
     """One request, a stream of responses: `async for response in call`, or `await call.read()`."""
 
 
-class StreamUnaryCall(_UnaryResponse, _StreamRequest):
+class StreamUnaryCall(_UnaryResponse, _StreamRequest, interfaces.StreamUnaryCall[Any, Any]):
     """A stream of requests, one response."""
 
 
-class StreamStreamCall(_StreamResponse, _StreamRequest):
+class StreamStreamCall(_StreamResponse, _StreamRequest, interfaces.StreamStreamCall[Any, Any]):
     """A stream of requests, a stream of responses."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
+from clarion.aio import interfaces
 from clarion.aio.call import (
     StreamStreamCall,
     StreamUnaryCall,
@@ -18,11 +20,22 @@ from clarion.aio.call import (
     UnaryUnaryCall,
 )
 from clarion.aio.errors import UsageError
+from clarion.aio.intercepted_callables import (
+    InterceptedStreamStreamMultiCallable,
+    InterceptedStreamUnaryMultiCallable,
+    InterceptedUnaryStreamMultiCallable,
+    InterceptedUnaryUnaryMultiCallable,
+)
+from clarion.aio.intercepted_calls import InterceptedCall
+from clarion.aio.interceptors import ClientInterceptor, client_interceptors_by_kind
 from clarion.aio.runtime import AioRuntime
-from clarion.client_core import ChannelCore, ChannelOptions
+from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
 from clarion.connectivity import ChannelConnectivity
+from clarion.credentials.call import CallCredentials, Sources, sources_of
+from clarion.credentials.channel import kind_of_channel
 from clarion.method import Compression
+from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import parse_target
@@ -35,6 +48,7 @@ __all__ = [
     "UnaryStreamMultiCallable",
     "UnaryUnaryMultiCallable",
     "insecure_channel",
+    "secure_channel",
 ]
 
 Serializer = Callable[[Any], bytes]
@@ -47,10 +61,12 @@ class _OnLoop:
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.runtime = AioRuntime(loop)
-        self.core = ChannelCore(self.runtime, channel.target, channel.options)
+        self.core = ChannelCore(
+            self.runtime, channel.target, channel.options, channel.security
+        )
 
 
-class Channel:
+class Channel(interfaces.Channel):
     """Calls methods of the server at a target. Make it with `clarion.aio.insecure_channel`."""
 
     def __init__(
@@ -58,9 +74,32 @@ class Channel:
         target: str,
         options: Iterable[tuple[str, Any]] | None,
         compression: Compression | None,
+        interceptors: Iterable[ClientInterceptor] | None = None,
+        credentials: Any = None,
     ) -> None:
+        by_kind = client_interceptors_by_kind(interceptors)
+        # grpcio's names: clients of Google Cloud append to these lists before they make callables.
+        self._unary_unary_interceptors = list(by_kind[0])
+        self._unary_stream_interceptors = list(by_kind[1])
+        self._stream_unary_interceptors = list(by_kind[2])
+        self._stream_stream_interceptors = list(by_kind[3])
+        self._intercepted: weakref.WeakSet[InterceptedCall] = weakref.WeakSet()
         self.target = parse_target(target)
         self.options = ChannelOptions.read(options)
+        self.security: Any = None
+        self.has_credentials = credentials is not None
+        # The call credentials of every call.
+        self.sources: Sources = ()
+        self._callables = _PLAIN
+        if credentials is not None:
+            # Where TLS is, which programs that do without it do not load.
+            from clarion.security import secure
+
+            self.security, self.options, self.sources = secure(
+                credentials, self.target, self.options
+            )
+            if self.sources:
+                self._callables = _CREDENTIALED
         self._compression = compression
         self._closed = False
         self._loops: dict[asyncio.AbstractEventLoop, _OnLoop] = {}
@@ -90,7 +129,11 @@ class Channel:
         self._last = found
         return found
 
-    async def __aenter__(self) -> Channel:
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"in use on {len(self._loops)} event loops"
+        return f"<clarion.aio.Channel to {self.target.authority}: {state}>"
+
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -108,6 +151,7 @@ class Channel:
         self._closed = True
         self._last = None
         running = asyncio.get_running_loop()
+        give_up = running.time() + (grace or 0.0)
         for loop, here in list(self._loops.items()):
             if loop is running:
                 if grace is not None:
@@ -117,6 +161,20 @@ class Channel:
             elif not loop.is_closed():
                 loop.call_soon_threadsafe(here.core.close)
         self._loops.clear()
+        intercepted = list(self._intercepted)
+        # Interceptors may be at work without a call that the core knows.
+        tasks = [call.task for call in intercepted if call.loop is running]
+        if grace is not None and tasks:
+            await asyncio.wait(tasks, timeout=max(give_up - running.time(), 0.0))
+        for call in intercepted:
+            if call.loop is running:
+                call.cancel()
+            elif not call.loop.is_closed():
+                call.loop.call_soon_threadsafe(call.cancel)
+
+    def track_intercepted(self, call: InterceptedCall) -> None:
+        """Cancel the call when the channel is closed, even if it is not on its way yet."""
+        self._intercepted.add(call)
 
     def __del__(self) -> None:
         for loop, here in getattr(self, "_loops", {}).items():
@@ -178,7 +236,7 @@ class Channel:
         request_serializer: Serializer | None = None,
         response_deserializer: Deserializer | None = None,
         _registered_method: bool | None = False,
-    ) -> UnaryUnaryMultiCallable:
+    ) -> interfaces.UnaryUnaryMultiCallable[Any, Any]:
         """Make the callable for a method with one request and one response.
 
         Args:
@@ -186,9 +244,16 @@ class Channel:
             request_serializer: request to bytes; None passes bytes through.
             response_deserializer: bytes to response; None passes bytes through.
         """
-        return UnaryUnaryMultiCallable(
-            self, self._method(method, request_serializer, response_deserializer)
-        )
+
+        def make(path: str) -> UnaryUnaryMultiCallable:
+            return self._callables.unary_unary(
+                self, self._method(path, request_serializer, response_deserializer)
+            )
+
+        interceptors = tuple(self._unary_unary_interceptors)
+        if interceptors:
+            return InterceptedUnaryUnaryMultiCallable(self, interceptors, method, make)
+        return make(method)
 
     def unary_stream(
         self,
@@ -196,11 +261,18 @@ class Channel:
         request_serializer: Serializer | None = None,
         response_deserializer: Deserializer | None = None,
         _registered_method: bool | None = False,
-    ) -> UnaryStreamMultiCallable:
+    ) -> interfaces.UnaryStreamMultiCallable[Any, Any]:
         """Make the callable for a method with one request and a stream of responses; see `unary_unary`."""
-        return UnaryStreamMultiCallable(
-            self, self._method(method, request_serializer, response_deserializer)
-        )
+
+        def make(path: str) -> UnaryStreamMultiCallable:
+            return self._callables.unary_stream(
+                self, self._method(path, request_serializer, response_deserializer)
+            )
+
+        interceptors = tuple(self._unary_stream_interceptors)
+        if interceptors:
+            return InterceptedUnaryStreamMultiCallable(self, interceptors, method, make)
+        return make(method)
 
     def stream_unary(
         self,
@@ -208,11 +280,18 @@ class Channel:
         request_serializer: Serializer | None = None,
         response_deserializer: Deserializer | None = None,
         _registered_method: bool | None = False,
-    ) -> StreamUnaryMultiCallable:
+    ) -> interfaces.StreamUnaryMultiCallable[Any, Any]:
         """Make the callable for a method with a stream of requests and one response; see `unary_unary`."""
-        return StreamUnaryMultiCallable(
-            self, self._method(method, request_serializer, response_deserializer)
-        )
+
+        def make(path: str) -> StreamUnaryMultiCallable:
+            return self._callables.stream_unary(
+                self, self._method(path, request_serializer, response_deserializer)
+            )
+
+        interceptors = tuple(self._stream_unary_interceptors)
+        if interceptors:
+            return InterceptedStreamUnaryMultiCallable(self, interceptors, method, make)
+        return make(method)
 
     def stream_stream(
         self,
@@ -220,11 +299,18 @@ class Channel:
         request_serializer: Serializer | None = None,
         response_deserializer: Deserializer | None = None,
         _registered_method: bool | None = False,
-    ) -> StreamStreamMultiCallable:
+    ) -> interfaces.StreamStreamMultiCallable[Any, Any]:
         """Make the callable for a method with streams both ways; see `unary_unary`."""
-        return StreamStreamMultiCallable(
-            self, self._method(method, request_serializer, response_deserializer)
-        )
+
+        def make(path: str) -> StreamStreamMultiCallable:
+            return self._callables.stream_stream(
+                self, self._method(path, request_serializer, response_deserializer)
+            )
+
+        interceptors = tuple(self._stream_stream_interceptors)
+        if interceptors:
+            return InterceptedStreamStreamMultiCallable(self, interceptors, method, make)
+        return make(method)
 
 
 async def _calls_over(core: ChannelCore, grace: float) -> None:
@@ -246,11 +332,18 @@ async def _calls_over(core: ChannelCore, grace: float) -> None:
 class _MultiCallable:
     """A method of a channel."""
 
-    __slots__ = ("_channel", "_method")
+    # Libraries give callables attributes of their own, such as a `__name__`.
+    __slots__ = ("__dict__", "_channel", "_method")
 
     def __init__(self, channel: Channel, method: Method) -> None:
         self._channel = channel
         self._method = method
+
+    def __repr__(self) -> str:
+        return (
+            f"<clarion.aio.{type(self).__name__} of {self._method.path} "
+            f"on {self._channel.target.authority}>"
+        )
 
     def _new(
         self,
@@ -264,11 +357,15 @@ class _MultiCallable:
         channel = self._channel
         if channel._closed:
             raise UsageError("Channel is closed.")
-        if credentials is not None:
-            raise UsageError("call credentials need a secure channel")
         here = channel.on_loop()
         method = self._method
         now = here.loop.time()
+        parent = current_parent.get()
+        if parent is not None:
+            if here.core.options.propagate:
+                timeout = parent.shorten(timeout)
+            else:
+                parent = None
         try:
             start = method.start(now, timeout, metadata, wait_for_ready, compression)
         except InvalidMetadataType:
@@ -278,12 +375,43 @@ class _MultiCallable:
             call = kind(here.core, here.loop, start, method.serialize, method.deserialize)
             call.end(Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"))
             return call
-        call = kind(here.core, here.loop, start, method.serialize, method.deserialize)
+        core: Any = here.core
+        if credentials is not None:
+            sources = sources_of(credentials)
+            if not channel.has_credentials:
+                raise UsageError("Call credentials are only valid on secure channels")
+            core, start = admit(core, start, sources)
+        call = kind(core, here.loop, start, method.serialize, method.deserialize)
         call.channel = channel
+        if parent is not None:
+            call.parent = parent
+            parent.adopt(call)
         return call
 
 
-class UnaryUnaryMultiCallable(_MultiCallable):
+class _Credentialed(_MultiCallable):
+    """A method of a channel that has call credentials: they go before those of the call."""
+
+    __slots__ = ()
+
+    def _new(
+        self,
+        kind: Any,
+        timeout: float | None,
+        metadata: Any,
+        credentials: Any,
+        wait_for_ready: bool | None,
+        compression: Compression | None,
+    ) -> Any:
+        sources = self._channel.sources
+        if credentials is not None:
+            sources += sources_of(credentials)
+        return super()._new(
+            kind, timeout, metadata, CallCredentials(sources), wait_for_ready, compression
+        )
+
+
+class UnaryUnaryMultiCallable(_MultiCallable, interfaces.UnaryUnaryMultiCallable[Any, Any]):
     """Calls a method with one request and one response."""
 
     __slots__ = ()
@@ -319,7 +447,7 @@ class UnaryUnaryMultiCallable(_MultiCallable):
         return call
 
 
-class UnaryStreamMultiCallable(_MultiCallable):
+class UnaryStreamMultiCallable(_MultiCallable, interfaces.UnaryStreamMultiCallable[Any, Any]):
     """Calls a method with one request and a stream of responses."""
 
     __slots__ = ()
@@ -342,7 +470,7 @@ class UnaryStreamMultiCallable(_MultiCallable):
         return call
 
 
-class StreamUnaryMultiCallable(_MultiCallable):
+class StreamUnaryMultiCallable(_MultiCallable, interfaces.StreamUnaryMultiCallable[Any, Any]):
     """Calls a method with a stream of requests and one response."""
 
     __slots__ = ()
@@ -368,7 +496,7 @@ class StreamUnaryMultiCallable(_MultiCallable):
         return call
 
 
-class StreamStreamMultiCallable(_MultiCallable):
+class StreamStreamMultiCallable(_MultiCallable, interfaces.StreamStreamMultiCallable[Any, Any]):
     """Calls a method with streams both ways."""
 
     __slots__ = ()
@@ -390,12 +518,49 @@ class StreamStreamMultiCallable(_MultiCallable):
         return call
 
 
+class _CredentialedUnaryUnary(_Credentialed, UnaryUnaryMultiCallable):
+    __slots__ = ()
+
+
+class _CredentialedUnaryStream(_Credentialed, UnaryStreamMultiCallable):
+    __slots__ = ()
+
+
+class _CredentialedStreamUnary(_Credentialed, StreamUnaryMultiCallable):
+    __slots__ = ()
+
+
+class _CredentialedStreamStream(_Credentialed, StreamStreamMultiCallable):
+    __slots__ = ()
+
+
+class _Callables(NamedTuple):
+    unary_unary: type[UnaryUnaryMultiCallable]
+    unary_stream: type[UnaryStreamMultiCallable]
+    stream_unary: type[StreamUnaryMultiCallable]
+    stream_stream: type[StreamStreamMultiCallable]
+
+
+_PLAIN = _Callables(
+    UnaryUnaryMultiCallable,
+    UnaryStreamMultiCallable,
+    StreamUnaryMultiCallable,
+    StreamStreamMultiCallable,
+)
+_CREDENTIALED = _Callables(
+    _CredentialedUnaryUnary,
+    _CredentialedUnaryStream,
+    _CredentialedStreamUnary,
+    _CredentialedStreamStream,
+)
+
+
 def insecure_channel(
     target: str,
     options: Sequence[tuple[str, Any]] | None = None,
     compression: Compression | None = None,
-    interceptors: Sequence[Any] | None = None,
-) -> Channel:
+    interceptors: Sequence[ClientInterceptor] | None = None,
+) -> interfaces.Channel:
     """Make a channel without TLS. Nothing is connected until the first call.
 
     Args:
@@ -403,11 +568,34 @@ def insecure_channel(
             `unix-abstract:name`.
         options: channel arguments, `(name, value)` pairs.
         compression: how requests are compressed by default.
-        interceptors: not supported yet; must be empty.
+        interceptors: see calls before they are made; the first is the outermost.
 
     Raises:
-        ValueError: the target is not of its scheme's form.
+        ValueError: the target is not of its scheme's form, or one of `interceptors` is no client interceptor.
     """
-    if interceptors:
-        raise NotImplementedError("client interceptors are not supported yet")
-    return Channel(target, options, compression)
+    return Channel(target, options, compression, interceptors)
+
+
+def secure_channel(
+    target: str,
+    credentials: Any,
+    options: Sequence[tuple[str, Any]] | None = None,
+    compression: Compression | None = None,
+    interceptors: Sequence[ClientInterceptor] | None = None,
+) -> interfaces.Channel:
+    """Make a channel as credentials say. Nothing is connected until the first call.
+
+    Args:
+        target: see `insecure_channel`. Its host is what the server's certificate must be for; see
+            `grpc.ssl_target_name_override` among the channel arguments.
+        credentials: made by `clarion.ssl_channel_credentials` or its like.
+        options: channel arguments, `(name, value)` pairs.
+        compression: how requests are compressed by default.
+        interceptors: see calls before they are made; the first is the outermost.
+
+    Raises:
+        TypeError: `credentials` are no channel credentials.
+        ValueError: the target is not of its scheme's form, or one of `interceptors` is no client interceptor.
+    """
+    kind_of_channel(credentials)
+    return Channel(target, options, compression, interceptors, credentials)

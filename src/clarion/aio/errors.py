@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import enum
+from typing import Any, Final, Literal, final
 
 from clarion.metadata import Metadata
 from clarion.rpc_error import RpcError
 from clarion.status import StatusCode
 
-__all__ = ["EOF", "AbortError", "AioRpcError", "BaseError", "InternalError", "UsageError"]
+__all__ = [
+    "EOF",
+    "AbortError",
+    "AioRpcError",
+    "BaseError",
+    "EOFType",
+    "InternalError",
+    "UsageError",
+]
 
 
-class _EOF:
-    def __bool__(self) -> bool:
+@final
+class EOFType(enum.Enum):
+    """The type of `EOF`: an enumeration of one, so that type checkers know what a message is not after a comparison."""
+
+    EOF = "EOF"
+
+    def __bool__(self) -> Literal[False]:
         return False
 
-    def __len__(self) -> int:
+    def __len__(self) -> Literal[0]:
         return 0
 
     def __repr__(self) -> str:
         return "<clarion.aio.EOF>"
 
+    __str__ = __repr__
 
-EOF: Final = _EOF()
+
+EOF: Final = EOFType.EOF
 """What `read` returns when no message will follow."""
 
 
@@ -55,8 +71,8 @@ class AioRpcError(RpcError):
     def __init__(
         self,
         code: StatusCode,
-        initial_metadata: Any,
-        trailing_metadata: Any,
+        initial_metadata: Any = None,
+        trailing_metadata: Any = None,
         details: str | None = None,
         debug_error_string: str | None = None,
     ) -> None:

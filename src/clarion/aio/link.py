@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 from clarion.http2 import Connection, ErrorCode
@@ -34,6 +35,8 @@ class Link(asyncio.Protocol):
     """
 
     connection: Connection
+    # What encrypts, on a connection with TLS.
+    tls: Any = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -109,6 +112,15 @@ class Link(asyncio.Protocol):
             if transport.get_write_buffer_size():
                 # A peer that does not read gets a moment for our last words, not the socket for good.
                 self.loop.call_later(_LAST_WORDS, transport.abort)
+
+    def later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call `callback` after `delay` seconds, and write what that brought out."""
+
+        def due() -> None:
+            callback()
+            self.flush()
+
+        return self.loop.call_later(delay, due)
 
     def close(self, message: str) -> None:
         """Close the connection; calls on it hear `message`."""

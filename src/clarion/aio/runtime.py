@@ -11,9 +11,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from clarion.aio.link import Link
+from clarion.apart import apart
 from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
-from clarion.http2 import Abort, Config, Connection
+from clarion.http2 import Abort, Config, Connection, Keepalive
 from clarion.resolver.target import Address, HostPort, UnixAddress
+from clarion.sockets import prepare
 
 __all__ = ["AioRuntime", "ClientLink"]
 
@@ -29,8 +31,14 @@ class ClientLink(Link):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        # A connection that is lost no longer knows.
+        self._peer_name = self.peer()
+        self._keepalive = Keepalive(self.connection, self.later)
         self.connection.start()
         self.flush()
+
+    def peer_name(self) -> str:
+        return self._peer_name
 
     def close(self, message: str) -> None:
         cancel_calls(self.connection, message)
@@ -50,9 +58,11 @@ class ClientLink(Link):
     def goaway_received(self, code: int, debug: bytes) -> None:
         self._owner.link_draining(self, code, debug)
 
-    def ping_acknowledged(self, data: bytes) -> None: ...
+    def ping_acknowledged(self, data: bytes) -> None:
+        self._keepalive.answered(data)
 
     def finished(self, reason: Abort) -> None:
+        self._keepalive.stop()
         self._owner.link_closed(self, reason)
         self.flush_soon()
 
@@ -71,6 +81,16 @@ class AioRuntime:
 
     def post(self, callback: Callable[[], None]) -> None:
         self.loop.call_soon(callback)
+
+    def post_from_thread(self, callback: Callable[[], None]) -> None:
+        try:
+            self.loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            # The loop is closed, and whoever waited with it.
+            return
+
+    def apart(self, work: Callable[[], None]) -> None:
+        apart(work)
 
     def resolve(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
         self._spawn(self._resolve(name, done))
@@ -107,12 +127,36 @@ class AioRuntime:
         done: Callable[[ClientLink | None, str], None],
     ) -> None:
         link = ClientLink(self.loop, config, owner)
-        try:
+        security: Any = owner.security
+        refused = None if security is None else security.refuse(address)
+        if refused:
+            done(None, refused)
+            return
+
+        def connect(protocol: Callable[[], asyncio.Protocol]) -> Any:
             if isinstance(address, UnixAddress):
                 path = "\0" + address.path if address.abstract else address.path
-                await self.loop.create_unix_connection(lambda: link, path)
+                return self.loop.create_unix_connection(protocol, path)
+            return self.loop.create_connection(protocol, address.host, address.port)
+
+        try:
+            if security is not None and security.encrypted:
+                # Loaded by the channel, which has credentials.
+                from clarion.aio import tls
+
+                seconds = owner.options.connect_timeout
+                try:
+                    await tls.secure_client_link(link, security, seconds, connect)
+                except tls.HandshakeFailed as error:
+                    done(None, str(error))
+                    return
             else:
-                await self.loop.create_connection(lambda: link, address.host, address.port)
+                await connect(lambda: link)
+            if not isinstance(address, UnixAddress):
+                if link.transport is not None:
+                    options = owner.options
+                    sock = link.transport.get_extra_info("socket")
+                    prepare(sock, options.dscp, options.receive_buffer)
         except UnicodeError as error:
             done(None, str(error))
             return

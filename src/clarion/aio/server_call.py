@@ -14,11 +14,12 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
-from clarion.aio.errors import EOF, AbortError
+from clarion.aio.errors import EOF, AbortError, UsageError
 from clarion.aio.migration import run_plain
 from clarion.aio.server_context import ServicerContext
 from clarion.aio.waiters import Waiters
 from clarion.http2 import Connection
+from clarion.propagation import current_parent
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.metadata import encode_metadata
 from clarion.server_core.call import ServerCall
@@ -131,13 +132,15 @@ class AioServerCall(ServerCall):
 
     def was_cancelled(self) -> bool:
         """Whether something other than the handler ended the call."""
-        return self.over and not self.finished and (self.abort is not None or self.task is not None)
+        return self.cut_off
 
     # Running the handler
 
     async def _serve(self, method: Method) -> None:
         context = ServicerContext(self)
         self._context = context
+        if self.core.options.propagate:
+            current_parent.set(self)
         try:
             if method.request_streaming:
                 argument: Any = _RequestIterator(self)
@@ -173,6 +176,8 @@ class AioServerCall(ServerCall):
             self.link.flush_soon()
             if context._callbacks is not None:
                 self._run_callbacks(context)
+            # The context and the task know the call; knowing each other would leave all to the collector.
+            self._context = self.task = None
 
     async def _stream(self, method: Method, argument: Any, context: ServicerContext) -> None:
         style = method.style
@@ -280,6 +285,14 @@ class AioServerCall(ServerCall):
 
     # What the handler does
 
+    def over_error(self) -> BaseException:
+        """What is raised in those who go on with a call that is over."""
+        if self.cut_off:
+            return asyncio.CancelledError("the call was cut off")
+        if self._context is not None and self._context._aborted:
+            return AbortError("the call was aborted")
+        return UsageError("the call is over: its handler has returned")
+
     async def next_request(self) -> Any:
         """The next request, or EOF."""
         method = self.method
@@ -288,7 +301,7 @@ class AioServerCall(ServerCall):
             if self.requests_done:
                 return EOF
             if self.over:
-                raise asyncio.CancelledError("the call was cut off")
+                raise self.over_error()
             if self._readers is None:
                 self._readers = Waiters(self.link.loop)
             await self._readers.wait()
@@ -308,7 +321,7 @@ class AioServerCall(ServerCall):
 
     def _send(self, method: Method, response: Any) -> None:
         if self.over:
-            raise asyncio.CancelledError("the call is over")
+            raise self.over_error()
         payload = self._serialize(method, response)
         if not self.headers_sent:
             self.send_initial_metadata(())

@@ -13,20 +13,25 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
-from clarion.client_core import Attempt, ChannelCore, ClientCall, Start
+from clarion.client_core import PARENT_CUT_OFF, Attempt, ChannelCore, ClientCall, Start
 from clarion.metadata import Metadatum
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
 from clarion.sync.client_link import WaitedCall
-from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
+from clarion.sync.errors import (
+    LOCALLY_CANCELLED,
+    CallError,
+    FutureCancelledError,
+    FutureTimeoutError,
+)
+from clarion.sync.interfaces import Call, CallFuture, CallIterator
 from clarion.sync.io_thread import Timer
 from clarion.sync.runtime import SyncRuntime
 
 __all__ = ["CallApi", "ResponseFuture", "ResponseStream", "SyncCall"]
 
 _LOG = logging.getLogger(__name__)
-_LOCALLY_CANCELLED = "Locally cancelled by application!"
 
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
@@ -192,6 +197,9 @@ class SyncCall(ClientCall, WaitedCall):
         finally:
             link.lock.release()
 
+    def parent_cut_off(self) -> None:
+        self.end(PARENT_CUT_OFF)
+
     # Starting
 
     def start_with(self, request: Any) -> None:
@@ -243,7 +251,7 @@ class SyncCall(ClientCall, WaitedCall):
                 link.exchange(self, deadline)
             except BaseException:
                 # KeyboardInterrupt: nobody will fetch the answer.
-                self.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+                self.end(Outcome(StatusCode.CANCELLED, LOCALLY_CANCELLED))
                 raise
         if self.outcome is None:
             self.wait_done()
@@ -308,7 +316,7 @@ class SyncCall(ClientCall, WaitedCall):
                 self.wait_until(ready, None)
         except BaseException:
             # KeyboardInterrupt: nobody will fetch the answer.
-            self.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+            self.end(Outcome(StatusCode.CANCELLED, LOCALLY_CANCELLED))
             raise
 
     def _is_done(self) -> bool:
@@ -419,7 +427,7 @@ class _Writer:
                     link.attended()
 
 
-class CallApi:
+class CallApi(Call):
     """`grpc.Call` over a `SyncCall`."""
 
     def __init__(self, call: SyncCall) -> None:
@@ -436,7 +444,8 @@ class CallApi:
 
     def is_active(self) -> bool:
         """Whether the call still goes on."""
-        return self._call.outcome is None
+        # A call that was cancelled may still be on its way to the thread that ends it.
+        return self._call.outcome is None and not self._call.unwanted
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline, at least 0; None if there is none."""
@@ -450,11 +459,11 @@ class CallApi:
             Whether it was still going on.
         """
         call = self._call
-        if call.outcome is not None:
+        if call.outcome is not None or call.unwanted:
             return False
         # Not cleared here: a signal handler may cancel while its own thread takes a message.
         call.unwanted = True
-        call.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+        call.end(Outcome(StatusCode.CANCELLED, LOCALLY_CANCELLED))
         return True
 
     def add_callback(self, callback: Callable[[], Any]) -> bool:
@@ -495,32 +504,38 @@ class CallApi:
 
     def debug_error_string(self) -> str:
         """What happened, in more detail than `details`. Waits for the end of the call."""
-        outcome = self._call.wait_done()
-        return outcome.debug or outcome.details
+        return self._call.wait_done().describe()
 
     def __repr__(self) -> str:
         call = self._call
         outcome = call.outcome
-        state = "in progress" if outcome is None else f"{outcome.code.name}, {outcome.details!r}"
+        state = "being cancelled" if call.unwanted else "in progress"
+        if outcome is not None:
+            state = f"{outcome.code.name}, {outcome.details!r}"
         path = dict(call.start.fields).get(b":path", b"").decode("latin-1")
         return f"<{type(self).__name__} of {path}: {state}>"
 
 
-class ResponseFuture(CallApi):
+class ResponseFuture(CallApi, CallFuture[Any]):
     """A call with one response, as a `grpc.Future` and `grpc.Call`."""
+
+    # The response, once somebody has asked for it: everybody gets the same object.
+    _response: tuple[Any] | None = None
 
     def cancelled(self) -> bool:
         """Whether the call was cancelled by the application."""
         outcome = self._call.outcome
-        return outcome is not None and outcome.details == _LOCALLY_CANCELLED
+        if outcome is None:
+            return self._call.unwanted
+        return outcome.details == LOCALLY_CANCELLED
 
     def running(self) -> bool:
         """Whether the call still goes on."""
-        return self._call.outcome is None
+        return self.is_active()
 
     def done(self) -> bool:
         """Whether the call is over."""
-        return self._call.outcome is not None
+        return not self.is_active()
 
     def _finish(self, timeout: float | None) -> Outcome:
         call = self._call
@@ -546,14 +561,22 @@ class ResponseFuture(CallApi):
             RpcError: the call ended with another status than OK.
         """
         self._finish(timeout)
-        return self._call.take_response()
+        response = self._response
+        if response is None:
+            response = self._response = (self._call.take_response(),)
+        return response[0]
 
     def exception(self, timeout: float | None = None) -> Exception | None:
         """What `result` would raise as an `RpcError`, or None. Waits; see `result`."""
         outcome = self._finish(timeout)
-        if outcome.code is StatusCode.OK:
-            return None
-        return CallError(outcome, self._call.head_metadata)
+        if outcome.code is not StatusCode.OK:
+            return CallError(outcome, self._call.head_metadata)
+        try:
+            self.result()
+        except CallError as error:
+            # The response cannot be deserialized.
+            return error
+        return None
 
     def traceback(self, timeout: float | None = None) -> TracebackType | None:
         """The traceback of `exception`, or None. Waits; see `result`."""
@@ -571,7 +594,7 @@ class ResponseFuture(CallApi):
             fn(self)
 
 
-class ResponseStream(ResponseFuture):
+class ResponseStream(ResponseFuture, CallIterator[Any]):
     """A call with a stream of responses: iterate over it."""
 
     def __iter__(self) -> Iterator[Any]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from clarion.client_core import ChannelCore, ChannelOptions
+from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
 from clarion.connectivity import ChannelConnectivity
+from clarion.credentials.call import CallCredentials, Sources, sources_of
+from clarion.credentials.channel import kind_of_channel
 from clarion.method import Compression
+from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import parse_target
 from clarion.status import StatusCode
+from clarion.sync import channel_interface as interface
 from clarion.sync import runtime as _runtime
 from clarion.sync.call import ResponseFuture, ResponseStream, SyncCall
 from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
+from clarion.sync.interfaces import Future
 
 __all__ = [
     "Channel",
@@ -28,13 +33,14 @@ __all__ = [
     "UnaryUnaryMultiCallable",
     "channel_ready_future",
     "insecure_channel",
+    "secure_channel",
 ]
 
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
 
 
-class Channel:
+class Channel(interface.Channel):
     """Calls methods of the server at a target, from any thread. Make it with `clarion.insecure_channel`."""
 
     def __init__(
@@ -42,9 +48,23 @@ class Channel:
         target: str,
         options: Sequence[tuple[str, Any]] | None,
         compression: Compression | None,
+        credentials: Any = None,
     ) -> None:
         self.target = parse_target(target)
         self.options = ChannelOptions.read(options)
+        self._security: Any = None
+        # The call credentials of every call.
+        self.sources: Sources = ()
+        self._callables = _PLAIN
+        if credentials is not None:
+            # Where TLS is, which programs that do without it do not load.
+            from clarion.security import secure
+
+            self._security, self.options, self.sources = secure(
+                credentials, self.target, self.options
+            )
+            if self.sources:
+                self._callables = _CREDENTIALED
         self._compression = compression
         self._closed = False
         self._subscribers: dict[Any, Callable[[ChannelConnectivity], None]] = {}
@@ -64,7 +84,9 @@ class Channel:
                 core = self.core
                 if core is None:
                     self.runtime = _runtime.runtime()
-                    core = ChannelCore(self.runtime, self.target, self.options)
+                    core = ChannelCore(
+                        self.runtime, self.target, self.options, self._security
+                    )
                     self.core = core
         return core
 
@@ -99,7 +121,7 @@ class Channel:
             request_serializer: request to bytes; None passes bytes through.
             response_deserializer: bytes to response; None passes bytes through.
         """
-        return UnaryUnaryMultiCallable(
+        return self._callables.unary_unary(
             self, self._method(method, request_serializer, response_deserializer)
         )
 
@@ -111,7 +133,7 @@ class Channel:
         _registered_method: bool | None = False,
     ) -> UnaryStreamMultiCallable:
         """Make the callable for a method with one request and a stream of responses; see `unary_unary`."""
-        return UnaryStreamMultiCallable(
+        return self._callables.unary_stream(
             self, self._method(method, request_serializer, response_deserializer)
         )
 
@@ -123,7 +145,7 @@ class Channel:
         _registered_method: bool | None = False,
     ) -> StreamUnaryMultiCallable:
         """Make the callable for a method with a stream of requests and one response; see `unary_unary`."""
-        return StreamUnaryMultiCallable(
+        return self._callables.stream_unary(
             self, self._method(method, request_serializer, response_deserializer)
         )
 
@@ -135,7 +157,7 @@ class Channel:
         _registered_method: bool | None = False,
     ) -> StreamStreamMultiCallable:
         """Make the callable for a method with streams both ways; see `unary_unary`."""
-        return StreamStreamMultiCallable(
+        return self._callables.stream_stream(
             self, self._method(method, request_serializer, response_deserializer)
         )
 
@@ -202,6 +224,11 @@ class Channel:
         runtime.post(close)
         done.wait(5)
 
+    def __repr__(self) -> str:
+        core = self.core
+        state = "closed" if self._closed else "IDLE" if core is None else core.state.name
+        return f"<clarion.Channel to {self.target.authority}: {state}>"
+
     def __enter__(self) -> Channel:
         return self
 
@@ -226,6 +253,12 @@ class _MultiCallable:
         self._method = method
         self._response_streaming = False
 
+    def __repr__(self) -> str:
+        return (
+            f"<clarion.{type(self).__name__} of {self._method.path} "
+            f"on {self._channel.target.authority}>"
+        )
+
     def _new(
         self,
         timeout: float | None,
@@ -237,14 +270,18 @@ class _MultiCallable:
         channel = self._channel
         if channel._closed:
             raise ValueError("Cannot invoke RPC on closed channel!")
-        if credentials is not None:
-            raise ValueError("call credentials need a secure channel")
-        core = channel.core
+        core: Any = channel.core
         if core is None:
             core = channel.open_core()
         runtime = channel.runtime
         assert runtime is not None
         method = self._method
+        parent = current_parent.get()
+        if parent is not None:
+            if core.options.propagate:
+                timeout = parent.shorten(timeout)
+            else:
+                parent = None
         try:
             start = method.start(time.monotonic(), timeout, metadata, wait_for_ready, compression)
         except InvalidMetadataType:
@@ -253,6 +290,8 @@ class _MultiCallable:
             raise CallError(
                 Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"), None
             ) from None
+        if credentials is not None:
+            core, start = admit(core, start, sources_of(credentials))
         call = SyncCall(
             core,
             runtime,
@@ -262,10 +301,34 @@ class _MultiCallable:
             response_streaming=self._response_streaming,
         )
         call.channel = channel
+        if parent is not None:
+            call.parent = parent
+            parent.adopt(call)
         return call
 
 
-class UnaryUnaryMultiCallable(_MultiCallable):
+class _Credentialed(_MultiCallable):
+    """A method of a channel that has call credentials: they go before those of the call."""
+
+    __slots__ = ()
+
+    def _new(
+        self,
+        timeout: float | None,
+        metadata: Any,
+        credentials: Any,
+        wait_for_ready: bool | None,
+        compression: Compression | None,
+    ) -> SyncCall:
+        sources = self._channel.sources
+        if credentials is not None:
+            sources += sources_of(credentials)
+        return super()._new(
+            timeout, metadata, CallCredentials(sources), wait_for_ready, compression
+        )
+
+
+class UnaryUnaryMultiCallable(_MultiCallable, interface.UnaryUnaryMultiCallable[Any, Any]):
     """Calls a method with one request and one response."""
 
     __slots__ = ()
@@ -338,7 +401,7 @@ class UnaryUnaryMultiCallable(_MultiCallable):
         return ResponseFuture(call)
 
 
-class UnaryStreamMultiCallable(_MultiCallable):
+class UnaryStreamMultiCallable(_MultiCallable, interface.UnaryStreamMultiCallable[Any, Any]):
     """Calls a method with one request and a stream of responses."""
 
     __slots__ = ()
@@ -363,14 +426,14 @@ class UnaryStreamMultiCallable(_MultiCallable):
         return ResponseStream(call)
 
 
-class StreamUnaryMultiCallable(_MultiCallable):
+class StreamUnaryMultiCallable(_MultiCallable, interface.StreamUnaryMultiCallable[Any, Any]):
     """Calls a method with a stream of requests and one response."""
 
     __slots__ = ()
 
     def __call__(
         self,
-        request_iterator: Iterator[Any],
+        request_iterator: Iterable[Any],
         timeout: float | None = None,
         metadata: Any = None,
         credentials: Any = None,
@@ -389,7 +452,7 @@ class StreamUnaryMultiCallable(_MultiCallable):
 
     def with_call(
         self,
-        request_iterator: Iterator[Any],
+        request_iterator: Iterable[Any],
         timeout: float | None = None,
         metadata: Any = None,
         credentials: Any = None,
@@ -404,7 +467,7 @@ class StreamUnaryMultiCallable(_MultiCallable):
 
     def future(
         self,
-        request_iterator: Iterator[Any],
+        request_iterator: Iterable[Any],
         timeout: float | None = None,
         metadata: Any = None,
         credentials: Any = None,
@@ -418,7 +481,7 @@ class StreamUnaryMultiCallable(_MultiCallable):
         return ResponseFuture(call)
 
 
-class StreamStreamMultiCallable(_MultiCallable):
+class StreamStreamMultiCallable(_MultiCallable, interface.StreamStreamMultiCallable[Any, Any]):
     """Calls a method with streams both ways."""
 
     __slots__ = ()
@@ -429,7 +492,7 @@ class StreamStreamMultiCallable(_MultiCallable):
 
     def __call__(
         self,
-        request_iterator: Iterator[Any],
+        request_iterator: Iterable[Any],
         timeout: float | None = None,
         metadata: Any = None,
         credentials: Any = None,
@@ -443,10 +506,47 @@ class StreamStreamMultiCallable(_MultiCallable):
         return ResponseStream(call)
 
 
-class ReadyFuture:
+class _CredentialedUnaryUnary(_Credentialed, UnaryUnaryMultiCallable):
+    __slots__ = ()
+
+
+class _CredentialedUnaryStream(_Credentialed, UnaryStreamMultiCallable):
+    __slots__ = ()
+
+
+class _CredentialedStreamUnary(_Credentialed, StreamUnaryMultiCallable):
+    __slots__ = ()
+
+
+class _CredentialedStreamStream(_Credentialed, StreamStreamMultiCallable):
+    __slots__ = ()
+
+
+class _Callables(NamedTuple):
+    unary_unary: type[UnaryUnaryMultiCallable]
+    unary_stream: type[UnaryStreamMultiCallable]
+    stream_unary: type[StreamUnaryMultiCallable]
+    stream_stream: type[StreamStreamMultiCallable]
+
+
+_PLAIN = _Callables(
+    UnaryUnaryMultiCallable,
+    UnaryStreamMultiCallable,
+    StreamUnaryMultiCallable,
+    StreamStreamMultiCallable,
+)
+_CREDENTIALED = _Callables(
+    _CredentialedUnaryUnary,
+    _CredentialedUnaryStream,
+    _CredentialedStreamUnary,
+    _CredentialedStreamStream,
+)
+
+
+class ReadyFuture(Future[None]):
     """Done when a channel is READY (`channel_ready_future`)."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: interface.Channel) -> None:
         self._channel = channel
         self._condition = threading.Condition()
         self._ready = False
@@ -464,6 +564,10 @@ class ReadyFuture:
             self._condition.notify_all()
         self._channel.unsubscribe(self._update)
         self._run_callbacks()
+
+    def __repr__(self) -> str:
+        state = "ready" if self._ready else "cancelled" if self._cancelled else "waiting"
+        return f"<{type(self).__name__} of {self._channel!r}: {state}>"
 
     def _run_callbacks(self) -> None:
         callbacks, self._callbacks = self._callbacks, []
@@ -528,7 +632,7 @@ class ReadyFuture:
         fn(self)
 
 
-def channel_ready_future(channel: Channel) -> ReadyFuture:
+def channel_ready_future(channel: interface.Channel) -> Future[None]:
     """A future that is done when `channel` is READY; the channel leaves IDLE for it."""
     return ReadyFuture(channel)
 
@@ -537,7 +641,7 @@ def insecure_channel(
     target: str,
     options: Sequence[tuple[str, Any]] | None = None,
     compression: Compression | None = None,
-) -> Channel:
+) -> interface.Channel:
     """Make a channel without TLS. Nothing is connected until the first call.
 
     Args:
@@ -550,3 +654,26 @@ def insecure_channel(
         ValueError: the target is not of its scheme's form.
     """
     return Channel(target, options, compression)
+
+
+def secure_channel(
+    target: str,
+    credentials: Any,
+    options: Sequence[tuple[str, Any]] | None = None,
+    compression: Compression | None = None,
+) -> interface.Channel:
+    """Make a channel as credentials say. Nothing is connected until the first call.
+
+    Args:
+        target: see `insecure_channel`. Its host is what the server's certificate must be for; see
+            `grpc.ssl_target_name_override` among the channel arguments.
+        credentials: made by `ssl_channel_credentials` or its like.
+        options: channel arguments, `(name, value)` pairs.
+        compression: how requests are compressed by default.
+
+    Raises:
+        TypeError: `credentials` are no channel credentials.
+        ValueError: the target is not of its scheme's form.
+    """
+    kind_of_channel(credentials)
+    return Channel(target, options, compression, credentials)

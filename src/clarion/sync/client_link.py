@@ -9,7 +9,6 @@ otherwise each call would pay for handing the socket over and back.
 
 from __future__ import annotations
 
-import select
 import socket
 import threading
 import time
@@ -17,16 +16,15 @@ from collections import deque
 from collections.abc import Callable
 
 from clarion.client_core import Attempt, LinkOwner, Pending, cancel_calls
-from clarion.http2 import Abort, Config, Connection
+from clarion.http2 import Abort, Config, Connection, Keepalive
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import Link
+from clarion.sync.poller import Poller
 
 __all__ = ["ClientLink", "WaitedCall"]
 
 # How long a connection is left alone before the I/O thread reads it, in seconds.
 _MOMENT = 0.02
-# The system calls take no wait of years; whoever waits looks at its deadline again.
-_LONGEST_WAIT = 3600.0
 
 _allocate_lock = threading.Lock
 
@@ -72,10 +70,8 @@ class ClientLink(Link):
         self._unattended = 0
         self._checking = False
         self._used = 0.0
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._poller = _Poller(sock, self._wake_reader)
+        self._poller = Poller(sock)
+        self._keepalive = Keepalive(self.connection, self.later)
         with self.lock:
             self.connection.start()
             self.flush()
@@ -85,6 +81,9 @@ class ClientLink(Link):
         with self.lock:
             cancel_calls(self.connection, message)
         super().close(message)
+
+    def peer_name(self) -> str:
+        return self.peer
 
     # Waiting, on a calling thread
 
@@ -241,11 +240,7 @@ class ClientLink(Link):
             self._sleepers.pop(waiter, None)
             sleeper.release()
         elif waiter is self._leader and not self.receiving:
-            try:
-                self._wake_writer.send(b"\0")
-            except OSError:
-                # Full: it wakes anyway.
-                pass
+            self._poller.wake()
 
     # Calls that nobody waits for (with the lock)
 
@@ -305,17 +300,10 @@ class ClientLink(Link):
         for sleeper in sleepers:
             sleeper.release()
         if leader is None:
-            self._close_wake()
+            self._poller.close()
         else:
-            try:
-                self._wake_writer.send(b"\0")
-            except OSError:
-                pass
+            self._poller.wake()
             self.io.call_later(_MOMENT, self.closed)
-
-    def _close_wake(self) -> None:
-        self._wake_reader.close()
-        self._wake_writer.close()
 
     # ConnectionObserver (with the lock): the channel hears everything on the I/O thread
 
@@ -328,9 +316,11 @@ class ClientLink(Link):
     def goaway_received(self, code: int, debug: bytes) -> None:
         self.io.post(lambda: self._owner.link_draining(self, code, debug))
 
-    def ping_acknowledged(self, data: bytes) -> None: ...
+    def ping_acknowledged(self, data: bytes) -> None:
+        self._keepalive.answered(data)
 
     def finished(self, reason: Abort) -> None:
+        self._keepalive.stop()
         self.io.post(lambda: self._owner.link_closed(self, reason))
 
     def _serve_pending(self) -> None:
@@ -350,40 +340,6 @@ class ClientLink(Link):
         self._open = False
         self._leader = None
         self.sock.close()
-        self._close_wake()
+        self._poller.close()
         with self.lock:
             self.connection.connection_lost("the process was forked; this call is the parent's")
-
-
-class _Poller:
-    """Waits for a socket or a wake-up."""
-
-    __slots__ = ("_poll", "_sock", "_wake", "_wake_socket")
-
-    def __init__(self, sock: socket.socket, wake: socket.socket) -> None:
-        self._sock = sock.fileno()
-        self._wake = wake.fileno()
-        self._wake_socket = wake
-        self._poll = None
-        if hasattr(select, "poll"):
-            poller = select.poll()
-            poller.register(sock, select.POLLIN)
-            poller.register(wake, select.POLLIN)
-            self._poll = poller.poll
-
-    def ready(self, timeout: float | None) -> bool:
-        """Wait for `timeout` seconds at most; return whether the socket is readable."""
-        if timeout is not None and timeout > _LONGEST_WAIT:
-            timeout = _LONGEST_WAIT
-        if self._poll is not None:
-            events = self._poll(None if timeout is None else timeout * 1000 + 1)
-            descriptors = [event[0] for event in events]
-        else:
-            descriptors = select.select([self._sock, self._wake], [], [], timeout)[0]
-        if self._wake in descriptors:
-            try:
-                self._wake_socket.recv(4096)
-            except OSError:
-                # Somebody else took it: it is the wake-up that counts, not the byte.
-                pass
-        return self._sock in descriptors

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NoReturn
 
 from clarion.metadata import Metadatum
 from clarion.protocol.outcome import Outcome
 from clarion.rpc_error import RpcError
 from clarion.status import StatusCode
+from clarion.sync.interfaces import CallFuture
 
-__all__ = ["CallError", "FutureCancelledError", "FutureTimeoutError"]
+__all__ = [
+    "LOCALLY_CANCELLED",
+    "CallError",
+    "CallOver",
+    "FutureCancelledError",
+    "FutureTimeoutError",
+]
+
+LOCALLY_CANCELLED = "Locally cancelled by application!"
+"""The details of a call that the client's application cancelled, as grpcio has them."""
 
 
 class FutureTimeoutError(Exception):
@@ -20,7 +32,11 @@ class FutureCancelledError(Exception):
     """The computation was cancelled."""
 
 
-class CallError(RpcError):
+class CallOver(RpcError):
+    """The call ended while its handler ran: it was cancelled or out of time, or the connection went."""
+
+
+class CallError(RpcError, CallFuture[Any]):
     """A call ended with a status other than OK. It answers what the call answers."""
 
     def __init__(self, outcome: Outcome, initial_metadata: tuple[Metadatum, ...] | None) -> None:
@@ -46,7 +62,7 @@ class CallError(RpcError):
 
     def debug_error_string(self) -> str:
         """What happened, in more detail than `details`."""
-        return self._outcome.debug or self._outcome.details
+        return self._outcome.describe()
 
     def is_active(self) -> bool:
         """False: the call is over."""
@@ -61,8 +77,8 @@ class CallError(RpcError):
         return False
 
     def cancelled(self) -> bool:
-        """Whether the call was cancelled by the application."""
-        return self._outcome.code is StatusCode.CANCELLED
+        """Whether the call was cancelled by this side's application."""
+        return self._outcome.details == LOCALLY_CANCELLED
 
     def running(self) -> bool:
         """False: the call is over."""
@@ -75,6 +91,22 @@ class CallError(RpcError):
     def add_callback(self, callback: Any) -> bool:
         """False: the call is over, so the callback will not be called."""
         return False
+
+    def result(self, timeout: float | None = None) -> NoReturn:
+        """Raises this error."""
+        raise self
+
+    def exception(self, timeout: float | None = None) -> CallError:
+        """This error."""
+        return self
+
+    def traceback(self, timeout: float | None = None) -> TracebackType | None:
+        """Where this error was raised."""
+        return self.__traceback__
+
+    def add_done_callback(self, fn: Callable[[Any], Any]) -> None:
+        """Calls `fn(self)` at once."""
+        fn(self)
 
     def __repr__(self) -> str:
         return (

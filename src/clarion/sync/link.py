@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections.abc import Callable
 
 from clarion.http2 import Connection, ErrorCode
-from clarion.sync.io_thread import READ, WRITE, IoThread
+from clarion.sync.io_thread import READ, WRITE, IoThread, Timer
 
 __all__ = ["Link", "describe_address"]
 
@@ -35,6 +36,7 @@ class Link:
     """
 
     connection: Connection
+    LARGE_RECEIVE = _LARGE_RECEIVE
 
     def __init__(self, sock: socket.socket, io: IoThread) -> None:
         sock.setblocking(False)
@@ -63,6 +65,17 @@ class Link:
         with self.lock:
             self.connection.drain()
             self.flush()
+
+    def later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` with the lock after `delay` seconds, and write what that brought out."""
+
+        def due() -> None:
+            with self.lock:
+                if self._open:
+                    callback()
+                    self.flush()
+
+        return self.io.call_later(delay, due)
 
     # With the lock
 
@@ -103,7 +116,7 @@ class Link:
                 self._closing = True
                 self.io.call_later(_LAST_WORDS, self._close_unsent)
 
-    def _write(self, data: bytes | memoryview) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         """Send `data`; keep what the socket does not take. The lock is released meanwhile."""
         failure: OSError | None = None
         self.lock.release()
@@ -129,6 +142,9 @@ class Link:
                 self.connection.connection_lost(_lost(failure))
         if failure is None and data:
             self._unsent = [data]
+
+    # What is in the outbox goes this way; TLS turns it into something else first.
+    _write = _send
 
     def receive(self, data: bytes) -> None:
         """Work off bytes from the socket (none: the peer closed it), and write the answers."""
@@ -211,7 +227,7 @@ class Link:
             output, self._unsent = self._unsent, []
             try:
                 if output:
-                    self._write(output[0])
+                    self._send(output[0])
             finally:
                 self._writing = False
             if self._unsent:

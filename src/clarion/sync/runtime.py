@@ -15,9 +15,11 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clarion.apart import apart
 from clarion.client_core import LinkOwner, Timer
 from clarion.http2 import Config
 from clarion.resolver.target import Address, HostPort, UnixAddress
+from clarion.sockets import prepare
 from clarion.sync.client_link import ClientLink
 from clarion.sync.io_thread import WRITE, IoThread
 
@@ -37,6 +39,8 @@ class SyncRuntime:
         self.now = IoThread.now
         self.random = random.random
         self.post = self.io.post
+        self.post_from_thread = self.io.post
+        self.apart = apart
         self._callbacks: queue.SimpleQueue[Callable[[], object]] | None = None
         self.links: weakref.WeakSet[ClientLink] = weakref.WeakSet()
 
@@ -82,8 +86,16 @@ class SyncRuntime:
         owner: LinkOwner,
         done: Callable[[ClientLink | None, str], None],
     ) -> None:
+        security: Any = owner.security
+        if security is not None:
+            refused = security.refuse(address)
+            if refused:
+                done(None, refused)
+                return
+        give_up = self.now() + owner.options.connect_timeout
         try:
             sock, where = _open(address)
+            prepare(sock, owner.options.dscp, owner.options.receive_buffer)
         except OSError as error:
             done(None, error.strerror or str(error))
             return
@@ -92,10 +104,19 @@ class SyncRuntime:
             if code:
                 sock.close()
                 done(None, os.strerror(code))
+            elif security is not None and security.encrypted:
+                # Loaded by the channel, which has credentials.
+                from clarion.sync import tls
+
+                seconds = max(give_up - self.now(), 0.0)
+                tls.connect(sock, self.io, config, owner, seconds, linked)
             else:
-                link = ClientLink(sock, self.io, config, owner)
+                linked(ClientLink(sock, self.io, config, owner), "")
+
+        def linked(link: ClientLink | None, why: str) -> None:
+            if link is not None:
                 self.links.add(link)
-                done(link, "")
+            done(link, why)
 
         try:
             code = sock.connect_ex(where)

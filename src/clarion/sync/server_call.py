@@ -5,23 +5,32 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from clarion.http2 import Connection
+from clarion.propagation import current_parent
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.metadata import encode_metadata
 from clarion.server_core import ServerCall
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
+from clarion.sync.errors import CallOver
 from clarion.sync.io_thread import Timer
 from clarion.sync.server_context import ServicerContext
 
 if TYPE_CHECKING:
-    from clarion.sync.sync_server import Server, ServerLink
+    from clarion.sync.server_link import ServerLink
+    from clarion.sync.sync_server import Server
 
 __all__ = ["SyncServerCall"]
 
 _LOG = logging.getLogger(__name__)
+
+# More messages than threads will ever take from one stream at a time.
+_PLENTY = 16
+
+_IS_OVER = "the call ended while its handler ran"
 
 
 class _Refused(Exception):
@@ -30,10 +39,6 @@ class _Refused(Exception):
     def __init__(self, code: StatusCode, details: str) -> None:
         super().__init__(details)
         self.code = code
-
-
-class _Over(Exception):
-    """The call ended while its handler ran: cancelled, out of time, or the connection went."""
 
 
 class _RequestIterator:
@@ -67,6 +72,8 @@ class SyncServerCall(ServerCall):
     _reader_sleeps: threading.Lock | None = None
     _writer_sleeps: threading.Lock | None = None
     _timer: Timer | None = None
+    # The handler has taken the last request there is, so its next message may be waited for.
+    _awaited = True
 
     def __init__(
         self, server: Server, link: ServerLink, connection: Connection, stream_id: int
@@ -130,11 +137,17 @@ class SyncServerCall(ServerCall):
     # Running the handler, on a thread of the pool
 
     def serve(self) -> None:
-        """Run the handler and answer."""
+        """Run the handler and answer. What it leaves in context variables is not seen by other calls."""
+        Context().run(self.handle)
+
+    def handle(self) -> None:
+        """Run the handler, in the current context."""
         method = self.method
         assert method is not None
         if self.over:
             return
+        if self.core.options.propagate:
+            current_parent.set(self)
         context = ServicerContext(self)
         self._context = context
         try:
@@ -147,14 +160,19 @@ class SyncServerCall(ServerCall):
                 self._finish(context)
             else:
                 self._answer(method, context, method.behavior(argument, context))
-        except _Over:
-            pass
+        except CallOver as over:
+            if not self.over:
+                # Another call's, that this handler used.
+                self._finish_failed(method, context, over)
         except (_Refused, UnpackFailed) as refused:
             self._finish_with(refused.code, str(refused))
         except BaseException as error:
             self._finish_failed(method, context, error)
             if not isinstance(error, Exception):
                 raise
+        finally:
+            # The context knows the call; both knowing each other would leave them to the collector.
+            self._context = None
 
     def _stream(self, method: Method, argument: Any, context: ServicerContext) -> None:
         responses = method.behavior(argument, context)
@@ -271,21 +289,29 @@ class SyncServerCall(ServerCall):
         """The next request; StopIteration after the last.
 
         Raises:
-            _Over: the call was cut off.
+            CallOver: the call was cut off.
         """
         method = self.method
         assert method is not None
+        inbox = self.inbox
+        if len(inbox) > _PLENTY:
+            # No credit is due before the inbox is empty, so this needs no lock.
+            message = inbox.popleft()
+            if type(message) is not bytes:
+                message = self.unpack(message)
+            return self._deserialize(method, message)
         lock = self.link.lock
         flushed = False
         while True:
             with lock:
                 if self.inbox:
                     message = self.take_message()
+                    self._awaited = not self.inbox
                     if self.connection.outbox:
-                        self.link.message_added()
+                        self.link.message_added(awaited=False)
                     break
                 if self.over:
-                    raise _Over
+                    raise CallOver(_IS_OVER)
                 if self.requests_done:
                     raise StopIteration
                 if self.connection.outbox and not flushed:
@@ -308,11 +334,12 @@ class SyncServerCall(ServerCall):
         link = self.link
         with link.lock:
             if self.over:
-                raise _Over
+                raise CallOver(_IS_OVER)
             if not self.headers_sent:
                 self.send_initial_metadata(())
             self.send_response(payload, compress=compress)
-            link.message_added()
+            link.message_added(awaited=self._awaited)
+            self._awaited = False
             parked = self.parked is not None
         while parked:
             with link.lock:
@@ -320,7 +347,7 @@ class SyncServerCall(ServerCall):
                 if not parked:
                     return
                 if self.over:
-                    raise _Over
+                    raise CallOver(_IS_OVER)
                 sleeper = self._writer_sleeps = threading.Lock()
                 sleeper.acquire()
             sleeper.acquire()

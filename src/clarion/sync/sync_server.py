@@ -8,112 +8,35 @@ import functools
 import os
 import socket
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from clarion.http2 import Abort, Connection
+from clarion.credentials.server import kind_of_server
 from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.server_core import ServerCore, ServerOptions
+from clarion.sync import interfaces
 from clarion.sync.dispatcher import Dispatcher
+from clarion.sync.interceptor_interface import ServerInterceptor
 from clarion.sync.io_thread import READ, IoThread
-from clarion.sync.link import Link
 from clarion.sync.server_call import SyncServerCall
+from clarion.sync.server_interceptors import InterceptedCall, InterceptedCore
+from clarion.sync.server_link import ServerLink
 
-__all__ = ["Server", "ServerLink", "server"]
+__all__ = ["Server", "server"]
 
 _ACCEPT_AT_ONCE = 64
-# Messages of a stream that follow each other within this time, in seconds, leave together.
-_GATHER = 0.0001
-
-
-class ServerLink(Link):
-    """One accepted connection."""
-
-    def __init__(self, server: Server, sock: socket.socket, io: IoThread) -> None:
-        super().__init__(sock, io)
-        self._server = server
-        self._flush_posted = False
-        self._flushed = 0.0
-        self.ready_calls: list[SyncServerCall] = []
-        self.connection = Connection(
-            self,
-            time.monotonic,
-            server.core.options.http2,
-            lambda connection, sid: SyncServerCall(server, self, connection, sid),
-        )
-        with self.lock:
-            self.connection.start()
-            if server.stopping:
-                self.connection.drain()
-            self.flush()
-        self.watch(READ)
-
-    def read_ready(self) -> None:
-        with self.lock:
-            if not self._open:
-                return
-            try:
-                data = self.sock.recv(self._receive_size)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self.lose(error)
-                return
-            self.receive(data)
-            ready, self.ready_calls = self.ready_calls, []
-        for call in ready:
-            self._server.dispatch(call)
-
-    def message_added(self) -> None:
-        """A message of a stream was sent (with the lock): write it, or let messages in quick succession gather."""
-        now = time.monotonic()
-        if now - self._flushed > _GATHER:
-            self._flushed = now
-            self.flush()
-        elif not self._flush_posted:
-            self._flush_posted = True
-            self.io.post(self._flush_posted_output)
-
-    def answered(self) -> None:
-        """A call was answered (with the lock): write it, or let it wait for answers about to be ready."""
-        if not self._server.dispatcher.waiting:
-            self.flush()
-        elif not self._flush_posted:
-            # The next handler may take long; the I/O thread writes if nobody does before.
-            self._flush_posted = True
-            self.io.post(self._flush_posted_output)
-
-    def _flush_posted_output(self) -> None:
-        with self.lock:
-            self._flush_posted = False
-            self.flush()
-
-    def closed(self) -> None:
-        self._server.link_closed(self)
-
-    # ConnectionObserver
-
-    def ready(self) -> None: ...
-
-    def streams_available(self) -> None: ...
-
-    def goaway_received(self, code: int, debug: bytes) -> None: ...
-
-    def ping_acknowledged(self, data: bytes) -> None: ...
-
-    def finished(self, reason: Abort) -> None: ...
 
 
 class _Acceptor:
     """A listening socket."""
 
-    def __init__(self, server: Server, sock: socket.socket) -> None:
+    def __init__(self, server: Server, sock: socket.socket, security: Any) -> None:
         self._server = server
         self._sock = sock
+        self._security = security
 
     def io_ready(self, events: int) -> None:
         for _ in range(_ACCEPT_AT_ONCE):
@@ -125,7 +48,7 @@ class _Acceptor:
                 # Out of file descriptors: those who wait stay in the backlog until some are free.
                 self._server.rest(self)
                 return
-            self._server.accepted(sock)
+            self._server.accepted(sock, self._security)
 
     def watch(self, io: IoThread) -> None:
         """Accept connections."""
@@ -136,7 +59,7 @@ class _Acceptor:
         io.watch(self._sock, 0, self)
 
 
-class Server:
+class Server(interfaces.Server):
     """A server whose handlers run on a thread pool. Make it with `clarion.server`."""
 
     def __init__(
@@ -146,14 +69,30 @@ class Server:
         options: Iterable[tuple[str, Any]] | None,
         maximum_concurrent_rpcs: int | None,
         compression: Compression | None,
+        interceptors: Iterable[ServerInterceptor] = (),
     ) -> None:
-        self.core = ServerCore(
-            handlers or (), ServerOptions.read(options), maximum_concurrent_rpcs, compression
+        self.core: ServerCore
+        self.call_type = SyncServerCall
+        arguments = (
+            handlers or (),
+            ServerOptions.read(options),
+            maximum_concurrent_rpcs,
+            compression,
         )
+        interceptors = tuple(interceptors)
+        if interceptors:
+            self.core = InterceptedCore(*arguments)
+            self.core.interceptors = interceptors
+            self.call_type = InterceptedCall
+        else:
+            self.core = ServerCore(*arguments)
         self.dispatcher = Dispatcher(thread_pool)
         self.stopping = False
         self._io: IoThread | None = None
         self._links: set[ServerLink] = set()
+        self._accept_secure: Any = None
+        # Connections that are not secured yet.
+        self.handshakes: set[Any] = set()
         self._listeners: list[Listener] = []
         self._acceptors: list[_Acceptor] = []
         self._stopped = threading.Event()
@@ -188,7 +127,43 @@ class Server:
         Raises:
             RuntimeError: the address cannot be bound; says why.
         """
-        listener = bind(address, reuse_port=self.core.options.reuse_port)
+        return self._add_port(address, None)
+
+    def add_secure_port(self, address: str, server_credentials: Any) -> int:
+        """Listen on `address` as credentials say.
+
+        Args:
+            address: see `add_insecure_port`.
+            server_credentials: made by `ssl_server_credentials` or its like.
+
+        Returns:
+            The port (1 for a Unix socket, as grpcio has it).
+
+        Raises:
+            RuntimeError: the address cannot be bound, or the credentials cannot be used; says why.
+            TypeError: `server_credentials` are no server credentials.
+        """
+        kind = kind_of_server(server_credentials)
+        # Where TLS is, which programs that do without it do not load.
+        from clarion.security import server_security
+        from clarion.sync import tls
+
+        try:
+            security = server_security(kind)
+        except ValueError as error:
+            raise RuntimeError(f"Failed to bind to address {address}; {error}") from error
+        self._accept_secure = tls.accept
+        return self._add_port(address, security)
+
+    def _add_port(self, address: str, security: Any) -> int:
+        options = self.core.options
+        listener = bind(
+            address,
+            reuse_port=options.reuse_port,
+            dscp=options.dscp,
+            receive_buffer=options.receive_buffer,
+        )
+        listener.security = security
         with self._lock:
             self._listeners.append(listener)
             if self._io is not None:
@@ -211,7 +186,7 @@ class Server:
     def _listen(self, listener: Listener) -> None:
         assert self._io is not None
         for sock in listener.sockets:
-            acceptor = _Acceptor(self, sock)
+            acceptor = _Acceptor(self, sock, listener.security)
             self._acceptors.append(acceptor)
             acceptor.watch(self._io)
 
@@ -248,10 +223,27 @@ class Server:
 
     # On the I/O thread
 
-    def accepted(self, sock: socket.socket) -> None:
-        """A client connected."""
+    def accepted(self, sock: socket.socket, security: Any = None) -> None:
+        """A client connected, to a port with or without `security`."""
         assert self._io is not None
-        self._links.add(ServerLink(self, sock, self._io))
+        if security is not None:
+            limit = self.core.options.max_connections
+            if limit is not None and len(self.handshakes) > limit:
+                # Nothing can be said before the handshake, and there are too many of those.
+                sock.close()
+            else:
+                self._accept_secure(self, sock, self._io, security)
+            return
+        self.add_link(ServerLink(self, sock, self._io))
+
+    def add_link(self, link: ServerLink) -> None:
+        """A connection can be used."""
+        self._links.add(link)
+        limit = self.core.options.max_connections
+        if limit is not None and len(self._links) > limit:
+            link.turn_away(
+                f"the server takes {limit} connections (grpc.max_allowed_incoming_connections)"
+            )
 
     def rest(self, acceptor: _Acceptor) -> None:
         """Accept no connections for a moment."""
@@ -282,6 +274,8 @@ class Server:
                 acceptor.unwatch(io)
             for listener in self._listeners:
                 listener.close()
+            for handshake in list(self.handshakes):
+                handshake.give_up("the server was stopped")
             if grace is not None:
                 for link in list(self._links):
                     link.drain()
@@ -308,11 +302,19 @@ class Server:
         self.stopping = True
         if self._io is not None:
             self._io.abandon()
-        for link in self._links:
+        for link in (*self._links, *self.handshakes):
             link.sock.close()
+        self.handshakes.clear()
         self._links.clear()
         for listener in self._listeners:
             listener.forget()
+
+    def __repr__(self) -> str:
+        state = "not started" if self._io is None else "stopping" if self.stopping else "serving"
+        if self._stopped.is_set():
+            state = "stopped"
+        ports = ", ".join(str(listener.port) for listener in self._listeners) or "none"
+        return f"<clarion.Server, ports {ports}: {state}, {self.core.active} calls>"
 
     def __del__(self) -> None:
         if not hasattr(self, "_process"):
@@ -341,25 +343,25 @@ getattr(threading, "_register_atexit", lambda callback: None)(
 def server(
     thread_pool: Executor,
     handlers: Sequence[GenericRpcHandler] | None = None,
-    interceptors: Sequence[Any] | None = None,
+    interceptors: Sequence[ServerInterceptor] | None = None,
     options: Iterable[tuple[str, Any]] | None = None,
     maximum_concurrent_rpcs: int | None = None,
     compression: Compression | None = None,
     xds: bool = False,
-) -> Server:
+) -> interfaces.Server:
     """Make a server.
 
     Args:
         thread_pool: where handlers run. Nothing else should.
         handlers: generic handlers to begin with.
-        interceptors: not supported yet; must be empty.
+        interceptors: asked in this order who serves a call; see `ServerInterceptor`.
         options: channel arguments, `(name, value)` pairs.
         maximum_concurrent_rpcs: calls served at a time; more get RESOURCE_EXHAUSTED.
         compression: how responses are compressed by default.
         xds: not supported.
     """
-    if interceptors:
-        raise NotImplementedError("server interceptors are not supported yet")
     if xds:
         raise NotImplementedError("xDS is not supported")
-    return Server(thread_pool, handlers, options, maximum_concurrent_rpcs, compression)
+    return Server(
+        thread_pool, handlers, options, maximum_concurrent_rpcs, compression, interceptors or ()
+    )

@@ -1,0 +1,166 @@
+"""What a channel's credentials mean for its connections."""
+
+from __future__ import annotations
+
+import dataclasses
+import ssl
+import weakref
+from typing import Any, NamedTuple
+
+from clarion.client_core import ChannelOptions
+from clarion.credentials.call import Sources
+from clarion.credentials.channel import kind_of_channel
+from clarion.credentials.kinds import Alts, Composite, Local, LocalConnectionType, Ssl
+from clarion.resolver.target import Address, Target
+from clarion.security.contexts import BadCredentials, client_context
+from clarion.security.filter import TlsFilter
+from clarion.security.local import is_local_address
+from clarion.security.sessions import SessionCache
+
+__all__ = ["ClientSecurity", "LocalClient", "Secured", "TlsClient", "secure"]
+
+
+class AltsClient:
+    """No connections: see `alts_channel_credentials`."""
+
+    encrypted = True
+    takes_call_credentials = True
+    unusable = "ALTS works on Google's platform only, and Clarion does not support it"
+
+    def refuse(self, address: Address) -> str | None:
+        """Why there may be no connection to `address`."""
+        return self.unusable
+
+
+class LocalClient:
+    """Connections within the machine, without TLS."""
+
+    encrypted = False
+    takes_call_credentials = True
+    unusable = None
+
+    def __init__(self, kind: LocalConnectionType) -> None:
+        self._kind = kind
+
+    def refuse(self, address: Address) -> str | None:
+        """Why there may be no connection to `address`, or None."""
+        if is_local_address(address, self._kind):
+            return None
+        what = (
+            "a Unix socket" if self._kind is LocalConnectionType.UDS else "a loopback TCP address"
+        )
+        return f"not {what}, which LocalConnectionType.{self._kind.name} credentials ask for"
+
+
+class TlsClient:
+    """Connections with TLS.
+
+    Args:
+        credentials: whom to trust, and how to prove oneself.
+        server_name: whom to expect, by name or IP address.
+        cache: sessions to resume, or None.
+    """
+
+    encrypted = True
+    takes_call_credentials = True
+    unusable = None
+
+    def __init__(self, credentials: Ssl, server_name: str, cache: SessionCache | None) -> None:
+        self.server_name = server_name
+        self._cache = cache
+        self._context: ssl.SSLContext | None = None
+        self._problem: str | None = None
+        try:
+            self._context = _context(credentials)
+        except BadCredentials as error:
+            self._problem = f"the channel's credentials cannot be used: {error}"
+
+    def refuse(self, address: Address) -> str | None:
+        """Why there may be no connection to `address`, or None."""
+        return self._problem
+
+    def filter(self) -> TlsFilter:
+        """TLS for a new connection; not to be had where `refuse` says why."""
+        assert self._context is not None
+        session = None
+        if self._cache is not None:
+            session = self._cache.get(self._context, self.server_name)
+        return TlsFilter(
+            self._context, server_side=False, server_name=self.server_name, session=session
+        )
+
+    def remember(self, filter: TlsFilter) -> None:
+        """Keep the session of a connection that worked. In TLS 1.3 it comes after the handshake."""
+        if self._cache is not None and self._context is not None:
+            self._cache.put(self._context, self.server_name, filter.ssl.session)
+
+
+_contexts: weakref.WeakKeyDictionary[Ssl, ssl.SSLContext] = weakref.WeakKeyDictionary()
+
+
+def _context(credentials: Ssl) -> ssl.SSLContext:
+    """One for all channels with these credentials: roots are many to read, and sessions belong to a context."""
+    context = _contexts.get(credentials)
+    if context is None:
+        context = _contexts[credentials] = client_context(credentials)
+    return context
+
+
+ClientSecurity = LocalClient | TlsClient | AltsClient
+
+
+class Secured(NamedTuple):
+    """What credentials make of a channel.
+
+    Attributes:
+        security: what secures its connections; None for plain text.
+        options: its settings.
+        sources: the call credentials of each call.
+    """
+
+    security: ClientSecurity | None
+    options: ChannelOptions
+    sources: Sources
+
+
+def secure(credentials: Any, target: Target, options: ChannelOptions) -> Secured:
+    """Work out what a channel's credentials mean.
+
+    Args:
+        credentials: what `secure_channel` was given.
+        target: where the channel connects to.
+        options: its settings otherwise.
+
+    Raises:
+        TypeError: `credentials` are no channel credentials.
+    """
+    kind = kind_of_channel(credentials)
+    sources: Sources = ()
+    if isinstance(kind, Composite):
+        sources = kind.calls
+        kind = kind.channel
+    security: ClientSecurity | None = None
+    if isinstance(kind, Local):
+        security = LocalClient(kind.connection)
+    elif isinstance(kind, Alts):
+        security = AltsClient()
+    elif isinstance(kind, Ssl):
+        override = options.target_name
+        authority = options.authority or override or target.authority
+        cache = getattr(options.session_cache, "_cache", None)
+        security = TlsClient(
+            kind,
+            _host(override or authority),
+            cache if isinstance(cache, SessionCache) else None,
+        )
+        options = dataclasses.replace(
+            options, authority=authority, scheme=options.scheme or "https"
+        )
+    return Secured(security, options, sources)
+
+
+def _host(authority: str) -> str:
+    """The host of `host`, `host:port`, `[v6]` and `[v6]:port`."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0].partition("%")[0]
+    return authority.partition(":")[0] if authority.count(":") == 1 else authority

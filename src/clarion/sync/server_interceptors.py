@@ -1,0 +1,116 @@
+"""Servers with interceptors: who serves a call is decided on the thread pool.
+
+Interceptors are the application's, and may block; so the I/O thread cannot ask them. It takes each call as one
+whose pattern is not known yet, keeps what comes as a stream of requests, and has a thread of the pool decide. If
+the method then turns out to take one request, and that has not come yet, the thread goes, and the call comes to
+the pool once more when its request is there.
+
+A server without interceptors has nothing of this.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from clarion.method import (
+    CallDetails,
+    HandlerCallDetails,
+    RpcMethodHandler,
+    stream_stream_rpc_method_handler,
+)
+from clarion.protocol.request_head import RequestHead
+from clarion.server_core import ServerCore
+from clarion.server_core.methods import Method
+from clarion.status import StatusCode
+from clarion.sync.interceptor_interface import ServerInterceptor
+from clarion.sync.server_call import SyncServerCall
+
+__all__ = ["InterceptedCall", "InterceptedCore"]
+
+_LOG = logging.getLogger(__name__)
+
+
+def _undecided(requests: Any, context: Any) -> Any:
+    raise AssertionError("a call was served before its interceptors were asked")
+
+
+_UNDECIDED = Method("", stream_stream_rpc_method_handler(_undecided))
+
+
+class InterceptedCore(ServerCore):
+    """A server whose interceptors decide who serves a call.
+
+    Attributes:
+        interceptors: asked in this order.
+    """
+
+    interceptors: Sequence[ServerInterceptor] = ()
+
+    def find(self, head: RequestHead) -> Method | None:
+        return _UNDECIDED
+
+    def decide(self, details: HandlerCallDetails, asked: int = 0) -> RpcMethodHandler | None:
+        """Who serves a call, as the interceptors from the one with index `asked` on have it."""
+        if asked == len(self.interceptors):
+            return self.lookup(details)
+        go_on = functools.partial(self.decide, asked=asked + 1)
+        return self.interceptors[asked].intercept_service(go_on, details)
+
+
+class InterceptedCall(SyncServerCall):
+    """A call to a server that has interceptors."""
+
+    _variables: contextvars.Context | None = None
+
+    def serve(self) -> None:
+        variables = self._variables
+        if variables is None:
+            variables = self._variables = contextvars.Context()
+        if self.method is _UNDECIDED:
+            if self.over:
+                return
+            method = variables.run(self._decide)
+            if method is None or not self._settle(method):
+                return
+        variables.run(self.handle)
+
+    def _decide(self) -> Method | None:
+        """Ask the interceptors; None if that ended the call."""
+        head, core = self.head, self.core
+        assert head is not None
+        assert isinstance(core, InterceptedCore)
+        try:
+            handler = core.decide(CallDetails(head.path, head.metadata))
+            if handler is not None:
+                return Method(head.path, handler)
+        except BaseException as error:
+            _LOG.exception("an interceptor or generic handler raised for %s", head.path)
+            self._finish_with(StatusCode.UNKNOWN, f"Error in service handler: {error}")
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._finish_with(StatusCode.UNIMPLEMENTED, f"Method not found! {head.path}")
+        return None
+
+    def _settle(self, method: Method) -> bool:
+        """Go on as a call of `method`; return whether its handler can start now."""
+        with self.link.lock:
+            self.method = method
+            if method.request_streaming:
+                return True
+            while self.inbox:
+                self.message_received(self.take_message())
+            if self.connection.outbox:
+                # Credit for what was in the inbox.
+                self.link.flush_soon()
+            if not self.requests_done or self.over:
+                return False
+            if self.request is None:
+                # Says so, and ends the call.
+                self.messages_ended()
+                return False
+            return True

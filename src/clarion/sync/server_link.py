@@ -1,0 +1,144 @@
+"""A server's connection: the I/O thread reads it, handlers' threads write it.
+
+A write is a system call that lets other threads in, which costs more than a small message does, so what leaves
+together is decided here: an answer somebody waits for goes at once, a burst gathers.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
+from clarion.sync.io_thread import READ, IoThread
+from clarion.sync.link import Link
+from clarion.sync.server_call import SyncServerCall
+
+if TYPE_CHECKING:
+    from clarion.sync.sync_server import Server
+
+__all__ = ["ServerLink"]
+
+# Messages of a stream that follow each other within this time, in seconds, leave together, so many at most.
+_GATHER = 0.0001
+_GATHERED = 64
+
+
+class ServerLink(Link):
+    """One accepted connection.
+
+    Attributes:
+        auth: what the connection says about the client, a `clarion.security.AuthContext`; None without credentials.
+    """
+
+    auth: Any = None
+
+    def __init__(self, server: Server, sock: socket.socket, io: IoThread) -> None:
+        super().__init__(sock, io)
+        self._server = server
+        self._flush_posted = False
+        self._flushed = 0.0
+        self.ready_calls: list[SyncServerCall] = []
+        call_type = server.call_type
+        self.connection = Connection(
+            self,
+            time.monotonic,
+            server.core.options.http2,
+            lambda connection, sid: call_type(server, self, connection, sid),
+        )
+        self._keepalive = Keepalive(self.connection, self.later)
+        self._lifetime = Lifetime(self.connection, self.later, random.random)
+        with self.lock:
+            self.connection.start()
+            if server.stopping:
+                self.connection.drain()
+            self.flush()
+        self.watch(READ)
+
+    def read_ready(self) -> None:
+        with self.lock:
+            if not self._open:
+                return
+            try:
+                data = self.sock.recv(self._receive_size)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self.lose(error)
+                return
+            self.receive(data)
+            ready, self.ready_calls = self.ready_calls, []
+        for call in ready:
+            self._server.dispatch(call)
+
+    def dispatch_ready(self) -> None:
+        """Have the calls served that came otherwise than by `read_ready`."""
+        with self.lock:
+            ready, self.ready_calls = self.ready_calls, []
+        for call in ready:
+            self._server.dispatch(call)
+
+    def message_added(self, *, awaited: bool) -> None:
+        """A message of a stream was sent (with the lock): write it, or let messages in quick succession gather.
+
+        Those that gather are written by whoever is first: the I/O thread, which gets to it when the handler
+        blocks or its time slice ends, or the handler when there are many.
+
+        Args:
+            awaited: it answers the last request that came, so the client may well wait for it.
+        """
+        if awaited:
+            self.flush()
+            return
+        if self._flush_posted:
+            if len(self.connection.outbox) >= _GATHERED:
+                self.flush()
+            return
+        now = time.monotonic()
+        if now - self._flushed > _GATHER:
+            self._flushed = now
+            self.flush()
+        else:
+            self._flush_posted = True
+            self.io.post(self._flush_posted_output)
+
+    def answered(self) -> None:
+        """A call was answered (with the lock): write it, or let it wait for answers about to be ready."""
+        if not self._server.dispatcher.waiting:
+            self.flush()
+        elif not self._flush_posted:
+            # The next handler may take long; the I/O thread writes if nobody does before.
+            self._flush_posted = True
+            self.io.post(self._flush_posted_output)
+
+    def _flush_posted_output(self) -> None:
+        with self.lock:
+            self._flush_posted = False
+            self.flush()
+
+    def turn_away(self, why: str, code: ErrorCode = ErrorCode.ENHANCE_YOUR_CALM) -> None:
+        """The server does not want this connection; by default because it has connections enough."""
+        with self.lock:
+            self.connection.fail(code, why)
+            self.flush()
+
+    def closed(self) -> None:
+        self._server.link_closed(self)
+
+    # ConnectionObserver
+
+    def ready(self) -> None:
+        self._lifetime.established()
+
+    def streams_available(self) -> None: ...
+
+    def goaway_received(self, code: int, debug: bytes) -> None: ...
+
+    def ping_acknowledged(self, data: bytes) -> None:
+        self._keepalive.answered(data)
+
+    def finished(self, reason: Abort) -> None:
+        self._keepalive.stop()
+        self._lifetime.stop()
