@@ -1,0 +1,1 @@
+from clarion.aio import *  # noqa: F403

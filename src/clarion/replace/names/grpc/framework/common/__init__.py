@@ -1,0 +1,1 @@
+"""Leftovers of the API before `grpc`, for programs that still import them."""
