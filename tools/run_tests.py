@@ -7,6 +7,9 @@ interpreter changes. Coverage is measured on the newest version only, and the mo
 (`[tool.clarion] fully-covered`) must reach 100 % with branches. The last line is always the sum,
 `N passed, N failed, N skipped`; the exit code is non-zero on any failure. Two versions run side by
 side where there are two cores: every test is bounded by its own time limit and none asserts a timing.
+
+Other people's programs (`tests/programs`) have an environment of their own with many libraries and without
+grpcio, `.venvs/programs`, and run once: on the newest Python for which all of them have wheels.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ __all__ = ["main"]
 
 # Far above what the suite needs: it only keeps a hung run from holding CI for ever.
 _SUITE_SECONDS = 1500
+_PROGRAMS = "tests/programs"
 
 
 @dataclass
@@ -57,20 +61,49 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _prepare(interpreter: pythons.Interpreter) -> tuple[Path, list[str]]:
+def _prepare(interpreter: pythons.Interpreter, *, newest: bool) -> tuple[Path, list[str]]:
     directory = ROOT / ".venvs" / interpreter.minor
+    # Type checkers say the same on every version.
+    optional = ["peers", "typing"] if newest else ["peers"]
     state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
-    state.update(f"{interpreter.full} {interpreter.path}".encode())
+    state.update(f"{interpreter.full} {interpreter.path} {optional}".encode())
     stamp = directory / ".clarion-stamp"
     lines = stamp.read_text().splitlines() if stamp.exists() else []
     if not lines or lines[0] != state.hexdigest():
         venvs.create(directory, interpreter.path)
         absent = venvs.install(
-            directory, extras=["protoc", "uvloop", "zstd"], groups=["test"], optional=["peers"]
+            directory, extras=["protoc", "uvloop", "zstd"], groups=["test"], optional=optional
         )
         lines = [state.hexdigest(), *absent]
         stamp.write_text("\n".join(lines) + "\n")
     return venvs.python_of(directory), lines[1:]
+
+
+def _prepare_programs(found: list[pythons.Interpreter]) -> tuple[Path, list[str]]:
+    """The environment of the programs; which Python it has, and why newer ones do not."""
+    directory = ROOT / ".venvs" / "programs"
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        wanted = "\n".join(tomllib.load(file)["dependency-groups"]["programs"])
+    state = hashlib.sha256(f"{wanted}\n{[(one.full, one.path) for one in found]}".encode())
+    stamp = directory / ".clarion-stamp"
+    lines = stamp.read_text().splitlines() if stamp.exists() else []
+    if lines and lines[0] == state.hexdigest():
+        return venvs.python_of(directory), lines[1:]
+    reasons: list[str] = []
+    for interpreter in sorted(found, key=lambda one: one.version, reverse=True):
+        try:
+            venvs.create(directory, interpreter.path)
+            venvs.install(directory, groups=["programs"], only_wheels=True)
+            # Most of them require it. That nothing needs it is the point.
+            venvs.remove(directory, "grpcio")
+        except venvs.InstallError as error:
+            last = str(error).strip().splitlines()[-1]
+            reasons.append(f"not on Python {interpreter.full}: {last}")
+            continue
+        reasons.append(f"on Python {interpreter.full} alone, the newest for which all have wheels")
+        stamp.write_text("\n".join([state.hexdigest(), *reasons]) + "\n")
+        return venvs.python_of(directory), reasons
+    raise venvs.InstallError("\n".join(reasons))
 
 
 def _read_report(path: Path) -> Result:
@@ -135,14 +168,13 @@ def _coverage(python: Path) -> bool:
 
 
 def _run_version(
-    interpreter: pythons.Interpreter,
+    label: str,
     prepared: Callable[[], tuple[Path, list[str]]],
     arguments: list[str],
     *,
     coverage: bool,
     live: bool,
 ) -> Result:
-    label = f"Python {interpreter.full}"
     started = time.monotonic()
     try:
         python, absent = prepared()
@@ -166,6 +198,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="minor versions, such as 3.12,3.13")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 2))
     parser.add_argument("--no-coverage", action="store_true")
+    parser.add_argument("--programs", action="store_true", help=f"{_PROGRAMS} alone")
     args, arguments = parser.parse_known_args()
     found = pythons.find()
     _say(pythons.report(found))
@@ -179,12 +212,18 @@ def main() -> int:
     for leftover in ROOT.glob(".coverage.*"):
         leftover.unlink()
     jobs = max(1, min(args.jobs, len(chosen)))
+    # Who chooses tests says so if the programs are meant.
+    programs = [_PROGRAMS, *arguments] if args.programs else [] if arguments else [_PROGRAMS]
+    if args.programs:
+        chosen, jobs, args.no_coverage = [], 1, True
+    elif programs:
+        arguments = [f"--ignore={_PROGRAMS}"]
     with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as builders:
-        environments = [builders.submit(_prepare, one) for one in chosen]
+        environments = [builders.submit(_prepare, one, newest=one is found[-1]) for one in chosen]
         runs = [
             pool.submit(
                 _run_version,
-                one,
+                f"Python {one.full}",
                 environment.result,
                 arguments,
                 coverage=one is chosen[0] and not args.no_coverage,
@@ -192,6 +231,18 @@ def main() -> int:
             )
             for one, environment in zip(chosen, environments, strict=True)
         ]
+        if programs:
+            libraries = builders.submit(_prepare_programs, found)
+            runs.append(
+                pool.submit(
+                    _run_version,
+                    "Programs",
+                    libraries.result,
+                    programs,
+                    coverage=False,
+                    live=jobs == 1,
+                )
+            )
         total = sum((run.result() for run in runs), Result())
     if not args.no_coverage:
         try:

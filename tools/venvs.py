@@ -27,7 +27,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["ROOT", "InstallError", "create", "install", "python_of"]
+__all__ = ["ROOT", "InstallError", "create", "install", "python_of", "remove"]
 
 ROOT = Path(__file__).resolve().parent.parent
 _VIRTUALENV = ROOT / ".venvs" / "virtualenv"
@@ -100,6 +100,7 @@ def install(
     extras: Iterable[str] = (),
     groups: Iterable[str] = (),
     optional: Iterable[str] = (),
+    only_wheels: bool = False,
 ) -> list[str]:
     """Install Clarion (editable) and what is named into the environment at `directory`.
 
@@ -108,6 +109,7 @@ def install(
         extras: names from `[project.optional-dependencies]`.
         groups: names from `[dependency-groups]` that must install.
         optional: names from `[dependency-groups]` whose packages may have no wheel here.
+        only_wheels: build nothing from source. It could take minutes, and fail in the end.
 
     Returns:
         One line for each package of the extras and the optional groups that did not install.
@@ -123,12 +125,14 @@ def install(
         *(line for name in optional for line in all_groups[name]),
     ]
     if not wanted:
-        got = _run([*pip, *required])
+        # Compiling all of them takes longer than the rest; Python compiles what it imports.
+        quick = ["--only-binary", ":all:", "--no-compile"] if only_wheels else []
+        got = _run([*pip, *quick, *required])
         if got.returncode:
             raise InstallError(f"pip could not install into {directory}:\n{got.stdout}")
         return []
-    only_wheels = [part for line in wanted for part in ("--only-binary", _name(line))]
-    if _run([*pip, *only_wheels, *required, *wanted]).returncode == 0:
+    wheels = [part for line in wanted for part in ("--only-binary", _name(line))]
+    if _run([*pip, *wheels, *required, *wanted]).returncode == 0:
         return []
     install(directory, groups=groups)
     failures = []
@@ -137,6 +141,17 @@ def install(
         if got.returncode:
             failures.append(f"{_name(line)} is not available: {_reason(got.stdout)}")
     return failures
+
+
+def remove(directory: Path, *packages: str) -> None:
+    """Take packages out of the environment at `directory` again, though others require them.
+
+    Raises:
+        InstallError: pip could not.
+    """
+    got = _run([python_of(directory), "-m", "pip", "uninstall", "--quiet", "--yes", *packages])
+    if got.returncode:
+        raise InstallError(f"pip could not remove {', '.join(packages)}:\n{got.stdout}")
 
 
 def _name(requirement: str) -> str:
