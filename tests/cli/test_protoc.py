@@ -41,7 +41,8 @@ def _written(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
 
 
-ALL = ["hello_pb2.py", "hello_pb2.pyi", "hello_pb2_grpc.py"]
+ALL = ["hello_pb2.py", "hello_pb2.pyi", "hello_pb2_grpc.py", "hello_pb2_grpc.pyi"]
+STUBS = ALL[2:3]
 
 
 @pytest.mark.parametrize(
@@ -50,15 +51,16 @@ ALL = ["hello_pb2.py", "hello_pb2.pyi", "hello_pb2_grpc.py"]
         ("-I. --python_out=out --pyi_out=out --grpc_python_out=out hello.proto", ALL),
         ("--proto_path=. --python_out=out --pyi_out=out --grpc_python_out=out hello.proto", ALL),
         ("-I . --python_out out --pyi_out out --grpc_python_out out hello.proto", ALL),
-        ("--grpc_python_out=grpc_2_0:out hello.proto", ALL[2:]),
-        ("--grpc_python_out=out --grpc_python_opt=grpc_2_0 hello.proto", ALL[2:]),
-        ("--grpc_python_out=out --grpc_python_opt grpc_2_0 hello.proto", ALL[2:]),
-        ("--fatal_warnings --grpc_python_out=out hello.proto", ALL[2:]),
+        ("--grpc_python_out=grpc_2_0:out hello.proto", STUBS),
+        ("--grpc_python_out=out --grpc_python_opt=grpc_2_0 hello.proto", STUBS),
+        ("--grpc_python_out=out --grpc_python_opt grpc_2_0 hello.proto", STUBS),
+        ("--fatal_warnings --grpc_python_out=out hello.proto", STUBS),
         ("--python_out=out hello.proto", ALL[:1]),
-        ("-oout/set --include_imports --grpc_python_out=out hello.proto", [ALL[2], "set"]),
-        ("-o out/set --grpc_python_out=out hello.proto", [ALL[2], "set"]),
+        ("--pyi_out=. --grpc_python_out=out hello.proto", ALL[2:]),
+        ("-oout/set --include_imports --grpc_python_out=out hello.proto", [*STUBS, "set"]),
+        ("-o out/set --grpc_python_out=out hello.proto", [*STUBS, "set"]),
         ("--descriptor_set_out=out/set hello.proto", ["set"]),
-        ("@arguments.txt", ALL[2:]),
+        ("@arguments.txt", STUBS),
     ],
 )
 def test_what_is_written(arguments: str, files: list[str], folder: Path) -> None:

@@ -32,7 +32,7 @@ def clarion_protoc(tmp_path: Path) -> Callable[..., Path]:
     def generate(*names: str) -> Path:
         folder = tmp_path / "generated"
         folder.mkdir(exist_ok=True)
-        outputs = [f"--python_out={folder}", f"--grpc_python_out={folder}"]
+        outputs = [f"--{kind}_out={folder}" for kind in ("python", "pyi", "grpc_python")]
         assert run([f"-I{PROTOS}", *outputs, *names], prog="clarion protoc") == 0
         return folder
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from clarion.codegen import generate
+from clarion.codegen import generate, generate_types
 
 HERE = Path(__file__).parent
 GOLDEN = {
@@ -24,10 +25,14 @@ def _golden(path: str) -> Path:
     return HERE / "golden" / f"{path}.txt"
 
 
+@pytest.mark.parametrize("suffix", ["", "i"])
 @pytest.mark.parametrize("name", GOLDEN)
-def test_output_is_the_golden_file(name: str, clarion_protoc: Callable[..., Path]) -> None:
-    written = clarion_protoc(name) / GOLDEN[name]
-    assert written.read_text(encoding="utf-8") == _golden(GOLDEN[name]).read_text(encoding="utf-8")
+def test_output_is_the_golden_file(
+    name: str, suffix: str, clarion_protoc: Callable[..., Path]
+) -> None:
+    path = GOLDEN[name] + suffix
+    written = clarion_protoc(name) / path
+    assert written.read_text(encoding="utf-8") == _golden(path).read_text(encoding="utf-8")
 
 
 def test_output_does_not_depend_on_what_else_is_generated(
@@ -39,16 +44,20 @@ def test_output_does_not_depend_on_what_else_is_generated(
     assert (together / "shop/orders_pb2_grpc.py").read_bytes() == first
 
 
-def test_a_named_file_that_the_set_lacks_is_an_error() -> None:
+@pytest.mark.parametrize("function", [generate, generate_types])
+def test_a_named_file_that_the_set_lacks_is_an_error(
+    function: Callable[[bytes, list[str]], dict[str, str]],
+) -> None:
     with pytest.raises(KeyError, match=r"missing\.proto"):
-        generate(b"", ["missing.proto"])
+        function(b"", ["missing.proto"])
 
 
 if __name__ == "__main__":
     for proto in GOLDEN:
         command = ["-m", "clarion", "protoc", f"-I{HERE / 'protos'}"]
-        subprocess.run(
-            [sys.executable, *command, f"--grpc_python_out={HERE / 'golden'}", proto], check=True
-        )
+        with tempfile.TemporaryDirectory() as elsewhere:
+            outputs = [f"--grpc_python_out={HERE / 'golden'}", f"--pyi_out={elsewhere}"]
+            subprocess.run([sys.executable, *command, *outputs, proto], check=True)
     for name in GOLDEN.values():
-        (HERE / "golden" / name).replace(_golden(name))
+        for path in (name, name + "i"):
+            (HERE / "golden" / path).replace(_golden(path))

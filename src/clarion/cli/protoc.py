@@ -24,14 +24,15 @@ from clarion.cli._protoc_binary import (
     include_flags,
     runtime_warning,
 )
-from clarion.codegen import generate
+from clarion.codegen import generate, generate_types
 
 __all__ = ["run"]
 
 _HELP = """\
 Usage: {prog} [protoc's options] --grpc_python_out=DIR PROTO_FILES
 
-  --grpc_python_out=DIR       Generate Clarion stubs and servicers (NAME_pb2_grpc.py).
+  --grpc_python_out=DIR       Generate Clarion stubs and servicers (NAME_pb2_grpc.py); with --pyi_out
+                              also their types, beside them (NAME_pb2_grpc.pyi).
   --grpc_python_opt=OPTS      Accepted for the sake of grpcio-tools' options; none is needed.
 
 Everything else is protoc's:
@@ -63,6 +64,9 @@ class _CommandLine:
     # What protoc gets when we ask it for descriptors.
     parse: list[str] = field(default_factory=list)
     stubs_out: str | None = None
+    # Whether stubs get types, too: if messages do, and no plugin writes the same files.
+    types: bool = False
+    types_by_plugin: bool = False
     writes_python: bool = False
     has_output: bool = False
 
@@ -116,6 +120,8 @@ def _read(arguments: list[str]) -> _CommandLine:
             output = name.endswith("_out") or name == "-o"
             line.has_output |= output
             line.writes_python |= name in ("--python_out", "--pyi_out")
+            line.types |= name == "--pyi_out"
+            line.types_by_plugin |= name == "--mypy_grpc_out"
             if not output and name not in _OUTPUT_FLAGS and not name.endswith("_opt"):
                 line.parse += pieces
     return line
@@ -193,6 +199,8 @@ def _run(arguments: list[str], prog: str) -> int:
             return parsed if parsed >= 0 else 128 - parsed
         descriptor_set, names, warnings = parsed
         stubs = generate(descriptor_set, names)
+        if line.types and not line.types_by_plugin:
+            stubs |= generate_types(descriptor_set, names)
         if not line.has_output:
             sys.stderr.write(warnings)
     if line.has_output or line.stubs_out is None:

@@ -1,4 +1,4 @@
-"""The generator of `NAME_pb2_grpc.py`: stubs, servicers and their registration.
+"""The generator of `NAME_pb2_grpc.py`: stubs, servicers and their registration; and of their types, `NAME_pb2_grpc.pyi`.
 
 It reads a serialized FileDescriptorSet and returns text. Rules: no file and no process is touched
 here; the same input gives the same text, byte for byte; the names and shapes are those that
@@ -9,5 +9,6 @@ check in the generated code: what it uses is the public API, which stays.
 from __future__ import annotations
 
 from clarion.codegen.module import generate
+from clarion.codegen.stub_file import generate_types
 
-__all__ = ["generate"]
+__all__ = ["generate", "generate_types"]

@@ -86,6 +86,14 @@ class MessageName:
             text = attribute(text, name)
         return text
 
+    @property
+    def annotation(self) -> str:
+        """The class, as an annotation says it; Any if no annotation can."""
+        module = module_name(self.proto_file).split(".")
+        if any(map(keyword.iskeyword, module)) or any(map(needs_getattr, self.path)):
+            return "_typing.Any"
+        return self.expression
+
 
 def find_messages(files: Iterable[FileDescriptorProto]) -> dict[str, MessageName]:
     """Return all messages of `files` by their full name with a leading dot, as methods name them."""
