@@ -68,6 +68,7 @@ def candidates() -> list[Implementation]:
         *(_grpc_like("clarion", front_end, loop) for front_end, loop in variants),
         _grpclib("asyncio"),
         _grpclib("uvloop"),
+        Implementation("floor", "floor", "other", "", tuple(python("bench.programs.floor_server"))),
         Implementation("grpc-js", "grpc-js", "other", "", node),
         Implementation("grpc-go", "grpc-go", "other", "", (go,), (go,)),
     ]
@@ -102,6 +103,7 @@ def _prepare(library: str) -> None:
         "grpclib": lambda: _need_module("grpclib"),
         "grpc-js": toolchains.install_node,
         "grpc-go": toolchains.build_go,
+        "floor": lambda: None,
     }
     needs[library]()
 

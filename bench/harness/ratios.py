@@ -21,7 +21,10 @@ PEERS = ("grpclib", "grpc-js", "grpc-go")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; a ratio is None where either side of it is missing."""
+    """One line of the table; a ratio is None where either side of it is missing.
+
+    `floor` is what no Python process can be above, against the same baseline.
+    """
 
     metric: str
     title: str
@@ -32,6 +35,7 @@ class Row:
     plain_ratio: float | None
     baseline: str
     target: float | None
+    floor: float | None
     result: str
     peers: Mapping[str, float | None]
 
@@ -98,6 +102,7 @@ def _row(
     ours = best(metric, those("clarion", (front,)))
     plain = best(metric, those("clarion", (front,), "asyncio"))
     theirs = best(metric, those("grpcio", fronts))
+    floor = best(metric, those("floor", ("other",))) if metric.waking else None
     value = ours[1] if ours else None
     baseline = theirs[1] if theirs else None
     target = metric.targets.get(front)
@@ -122,6 +127,7 @@ def _row(
         plain_ratio=_divide(plain[1] if plain else None, baseline),
         baseline=theirs[0] if theirs else "",
         target=target,
+        floor=_divide(floor[1] if floor else None, baseline),
         result="invalid" if broken else verdict(metric, ratio, target),
         peers=peers,
     )

@@ -15,6 +15,7 @@ HEADINGS = (
     "vs grpcio",
     "on asyncio",
     "target",
+    "floor",
     "result",
     "grpcio's best",
     *(f"vs {peer}" for peer in PEERS),
@@ -42,6 +43,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         number(row.ratio),
         number(row.plain_ratio),
         _target(row),
+        number(row.floor),
         row.result or "-",
         row.baseline or "-",
         *(number(row.peers.get(peer)) for peer in PEERS),
@@ -84,7 +86,9 @@ def document(
     parts = ["# Clarion and its peers, in one run", "", markdown(rows), ""]
     parts += [
         "`vs` columns are Clarion's figure divided by the peer's. `on asyncio` is Clarion",
-        "without uvloop, against the same baseline. What each row means: [README](../README.md).",
+        "without uvloop, against the same baseline. `floor` is what a Python process reaches that",
+        "sends canned bytes: a target above it is out of reach. What each row means:",
+        "[README](../README.md).",
         "",
     ]
     missing = notes(skipped, failures)

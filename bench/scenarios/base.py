@@ -14,6 +14,7 @@ __all__ = [
     "Context",
     "Figures",
     "Scenario",
+    "answers",
     "attempt",
     "client_rates",
     "has_client",
@@ -50,7 +51,12 @@ class Scenario:
 
 
 def serves(implementation: Implementation) -> bool:
-    """Every implementation has a server."""
+    """Every implementation has a server; the floor is none."""
+    return bool(implementation.server) and implementation.library != "floor"
+
+
+def answers(implementation: Implementation) -> bool:
+    """What takes requests and answers them, the floor included."""
     return bool(implementation.server)
 
 

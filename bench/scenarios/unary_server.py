@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.harness import h2load
 from bench.harness.implementations import Implementation
 from bench.harness.processes import Server
-from bench.scenarios.base import Context, Figures, Scenario, attempt, probe, serves
+from bench.scenarios.base import Context, Figures, Scenario, answers, attempt, probe
 
 __all__ = ["SCENARIO"]
 
@@ -27,4 +27,4 @@ def measure(implementation: Implementation, context: Context) -> Figures:
     }
 
 
-SCENARIO = Scenario("unary-server", ("server-4x32", "server-1x1", "server-cpu"), serves, measure)
+SCENARIO = Scenario("unary-server", ("server-4x32", "server-1x1", "server-cpu"), answers, measure)

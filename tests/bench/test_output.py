@@ -26,6 +26,7 @@ def row(ratio: float | None, *, more: bool = True, target: float | None = None) 
         plain_ratio=ratio,
         baseline="grpcio-aio",
         target=target,
+        floor=None,
         result="pass" if target else "",
         peers={"grpclib": None, "grpc-js": 2.0, "grpc-go": 0.8},
     )

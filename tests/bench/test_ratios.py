@@ -55,6 +55,12 @@ def test_less_is_better() -> None:
     assert found.result == "pass"
 
 
+def test_the_floor_counts_where_waking_is_what_bounds() -> None:
+    figures = {"grpcio-aio": [100.0], "clarion-aio": [150.0], "floor": [300.0]}
+    assert row("server-pingpong-1", figures, "aio").floor == pytest.approx(3.0)
+    assert row("server-down", figures, "aio").floor is None
+
+
 def test_memory_is_the_median() -> None:
     assert METRICS["memory-stream"].summary([1.0, 9.0, 5.0]) == 5.0
 
