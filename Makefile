@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit lint types layers docs bench interop format wheel clean
+.PHONY: help demo test unit programs lint types layers docs bench surface interop format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -27,6 +27,9 @@ test: lint types layers docs .venv/.dev-stamp ## everything CI runs: checks, the
 
 unit: .venv/.dev-stamp ## quick tests on one Python; ARGS="tests/http2 -k settings" chooses
 	@$(V) -m pytest -q $(ARGS)
+
+programs: .venv/.dev-stamp ## other people's programs and libraries, from PyPI, on Clarion
+	@$(V) tools/run_tests.py --programs $(ARGS)
 
 lint: .venv/.dev-stamp ## ruff: rules and formatting
 	@$(V) -m ruff check .
@@ -44,6 +47,9 @@ docs: ## links in the Markdown files lead somewhere
 bench: .venv/.bench-stamp ## Clarion against its peers in one run: table and chart in bench/results
 	@$(V) bench/run.py $(ARGS)
 
+surface: .venv/.dev-stamp ## compare the API with grpcio's, name by name: docs/api-comparison.md
+	@$(V) tools/compare_surface.py $(ARGS)
+
 interop: .venv/.dev-stamp ## tests against real peers: grpcio, grpc-js and others where present
 	@$(V) -m pytest tests/peers $(ARGS)
 
@@ -59,13 +65,13 @@ clean: ## remove environments, caches, generated code and builds
 	rm -rf .venv .venvs dist build .coverage .coverage.* htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	find examples \( -name '*_pb2.py' -o -name '*_pb2.pyi' -o -name '*_pb2_grpc.py' \) -delete
+	find examples \( -name '*_pb2.py' -o -name '*_pb2.pyi' -o -name '*_pb2_grpc.py*' \) -delete
 
 .venv/.stamp: pyproject.toml tools/venvs.py
 	@$(PYTHON) tools/venvs.py .venv --extras protoc,uvloop,zstd --stamp $@
 
 .venv/.dev-stamp: .venv/.stamp
-	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers --stamp $@
+	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,typing --stamp $@
 
 .venv/.bench-stamp: .venv/.stamp
 	@$(PYTHON) tools/venvs.py .venv --optional bench --stamp $@

@@ -50,6 +50,19 @@ def test_every_code_arrives_as_itself(pair: Pair, code: str) -> None:
     assert (outcome.code, outcome.details) == (code, f"says {code}")
 
 
+@pytest.mark.parametrize("details", [" a", "a ", " "])
+def test_details_with_a_space_at_an_end(pair: Pair, details: str) -> None:
+    outcome = pair.call("unary_unary", [b"x"], script(code="ABORTED", details=details))
+    assert outcome.code == "ABORTED"
+    # PROTOCOL-HTTP2 lets a receiver strip spaces of a value that was sent as it is.
+    assert outcome.details.strip() == details.strip()
+
+
+def test_metadata_with_a_space_at_an_end(pair: Pair) -> None:
+    outcome = pair.call("unary_unary", [b"x"], script(echo=True), ("t-spaced", " v "))
+    assert outcome.code == "OK"
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_an_exception_in_the_handler_is_unknown(pair: Pair, pattern: str) -> None:
     steps = script(**{"raise": "the handler broke"})
