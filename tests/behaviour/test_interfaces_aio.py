@@ -216,3 +216,8 @@ def test_a_callable_takes_what_grpcio_takes(aio: FrontEnd, pattern: str) -> None
     assert list(parameters) == ["self", request, *options]
     positional = parameters["timeout"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     assert positional == pattern.startswith("stream")
+
+
+def test_call_details_are_those_of_grpc_too(aio: FrontEnd) -> None:
+    details = aio.library.aio.ClientCallDetails(b"/s/M", None, None, None, None)
+    assert isinstance(details, aio.library.root.ClientCallDetails)

@@ -75,6 +75,15 @@ def test_kinds_of_servers() -> None:
     assert kind_of_server(credentials.xds_server_credentials(local)) == kind_of_server(local)
 
 
+def test_xds_credentials_without_a_fallback_are_tls_with_the_systems_roots() -> None:
+    kind = kind_of_channel(credentials.xds_channel_credentials())
+    assert isinstance(kind, Ssl)
+    assert kind.root_certificates is None
+    local = credentials.local_channel_credentials()
+    fallback = credentials.xds_channel_credentials(local)
+    assert kind_of_channel(fallback) == kind_of_channel(local)
+
+
 def test_no_roots_of_another_type() -> None:
     with pytest.raises(TypeError, match="root_certificates must be bytes"):
         credentials.ssl_server_credentials([(b"k", b"c")], "r")  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from clarion.aio.intercepting_server import InterceptedServerCall, InterceptingC
 from clarion.aio.interceptors import ServerInterceptor, check_server_interceptors
 from clarion.aio.link import Link
 from clarion.aio.server_call import AioServerCall
-from clarion.credentials.server import kind_of_server
+from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
@@ -177,7 +177,7 @@ class Server(interfaces.Server):
         """
         return self._add_port(address, None)
 
-    def add_secure_port(self, address: str, server_credentials: Any) -> int:
+    def add_secure_port(self, address: str, server_credentials: ServerCredentials) -> int:
         """Listen on `address` as credentials say.
 
         Args:

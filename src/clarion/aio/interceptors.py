@@ -16,6 +16,7 @@ from clarion.aio.interfaces import (
     UnaryStreamCall,
     UnaryUnaryCall,
 )
+from clarion.client_core import call_details
 from clarion.credentials import CallCredentials
 from clarion.generics import Generic, Request, Response
 from clarion.metadata import Metadata
@@ -57,6 +58,10 @@ class ClientCallDetails(_Details):
     """
 
     __slots__ = ()
+
+
+# `grpc.ClientCallDetails` is what programs ask for that serve both front ends.
+call_details.ClientCallDetails.register(ClientCallDetails)
 
 
 class ClientInterceptor(abc.ABC):  # noqa: B024 - a name for what the four kinds are

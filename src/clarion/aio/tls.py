@@ -228,9 +228,9 @@ class _ClientProtocol(_TlsProtocol):
     def prepare(self) -> None:
         self.start(self.security.filter())
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._linked and self._tls is not None:
+    def _decrypted(self, data: bytes) -> None:
+        super()._decrypted(data)
+        if self.security.remembers and data and self._tls is not None:
             self.security.remember(self._tls)
 
 

@@ -59,6 +59,9 @@ class TlsClient:
         credentials: whom to trust, and how to prove oneself.
         server_name: whom to expect, by name or IP address.
         cache: sessions to resume, or None.
+
+    Attributes:
+        remembers: sessions are kept.
     """
 
     encrypted = True
@@ -67,6 +70,7 @@ class TlsClient:
 
     def __init__(self, credentials: Ssl, server_name: str, cache: SessionCache | None) -> None:
         self.server_name = server_name
+        self.remembers = cache is not None
         self._cache = cache
         self._context: ssl.SSLContext | None = None
         self._problem: str | None = None

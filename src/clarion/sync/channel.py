@@ -11,7 +11,7 @@ from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
 from clarion.connectivity import ChannelConnectivity
 from clarion.credentials.call import CallCredentials, Sources, sources_of
-from clarion.credentials.channel import kind_of_channel
+from clarion.credentials.channel import ChannelCredentials, kind_of_channel
 from clarion.method import Compression
 from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
@@ -658,7 +658,7 @@ def insecure_channel(
 
 def secure_channel(
     target: str,
-    credentials: Any,
+    credentials: ChannelCredentials,
     options: Sequence[tuple[str, Any]] | None = None,
     compression: Compression | None = None,
 ) -> interface.Channel:

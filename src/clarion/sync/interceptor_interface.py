@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clarion.credentials import CallCredentials
+from clarion.client_core.call_details import ClientCallDetails
 from clarion.generics import Generic, Request, Response
-from clarion.method import Compression, HandlerCallDetails, RpcMethodHandler
+from clarion.method import HandlerCallDetails, RpcMethodHandler
 from clarion.sync.interfaces import CallFuture, CallIterator, Future
 
 __all__ = [
@@ -23,31 +23,6 @@ __all__ = [
     "UnaryStreamClientInterceptor",
     "UnaryUnaryClientInterceptor",
 ]
-
-
-class ClientCallDetails(abc.ABC):  # noqa: B024 - whoever implements it brings the attributes
-    """What an interceptor may read and change of a call that is about to start.
-
-    Those that interceptors get are named tuples, so `_replace` makes changed ones. An interceptor may pass on any
-    object; attributes that it lacks stay as they were.
-
-    Attributes:
-        method: `/package.Service/Method`.
-        timeout: seconds that the call may take, or None.
-        metadata: `(key, value)` pairs, or None.
-        credentials: call credentials, or None.
-        wait_for_ready: wait through failures to connect; None leaves it to the channel.
-        compression: overrides the channel's, or None.
-    """
-
-    if TYPE_CHECKING:
-        # Variables and not properties, so that named tuples, data classes and plain classes can be one.
-        method: str
-        timeout: float | None
-        metadata: Any
-        credentials: CallCredentials | None
-        wait_for_ready: bool | None
-        compression: Compression | None
 
 
 class UnaryUnaryClientInterceptor(abc.ABC, Generic[Request, Response]):

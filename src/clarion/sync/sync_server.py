@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from clarion.credentials.server import kind_of_server
+from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.server_core import ServerCore, ServerOptions
@@ -129,7 +129,7 @@ class Server(interfaces.Server):
         """
         return self._add_port(address, None)
 
-    def add_secure_port(self, address: str, server_credentials: Any) -> int:
+    def add_secure_port(self, address: str, server_credentials: ServerCredentials) -> int:
         """Listen on `address` as credentials say.
 
         Args:

@@ -157,7 +157,13 @@ class Handshake:
             self._io.watch(self.sock, 0, self)
         if failure:
             self.sock.close()
-        self._done(None if failure else self._tls, failure)
+        # Whom it tells knows this object in turn.
+        done, self._done = self._done, _nothing
+        done(None if failure else self._tls, failure)
+
+
+def _nothing(tls: TlsFilter | None, why: str) -> None:
+    pass
 
 
 class _TlsLink(Link):
