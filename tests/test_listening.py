@@ -46,6 +46,12 @@ def test_one_address(open_listeners: list[Listener]) -> None:
     assert accepts(listener, V4, "127.0.0.1")
 
 
+def test_an_address_in_bytes(open_listeners: list[Listener]) -> None:
+    listener = bind(b"127.0.0.1:0")
+    open_listeners.append(listener)
+    assert accepts(listener, V4, "127.0.0.1")
+
+
 @pytest.mark.parametrize("address", ["[::]:0", "0.0.0.0:0", ":0", "*:0", "dns:///127.0.0.1:0"])
 def test_every_address(open_listeners: list[Listener], address: str) -> None:
     listener = bind(address)

@@ -49,7 +49,7 @@ class Listener:
 
 
 def bind(
-    address: str,
+    address: str | bytes,
     *,
     reuse_port: bool = True,
     backlog: int = 1024,
@@ -59,7 +59,7 @@ def bind(
     """Bind and listen.
 
     Args:
-        address: what `add_insecure_port` takes.
+        address: what `add_insecure_port` takes; bytes are UTF-8.
         reuse_port: let other processes share the port.
         backlog: connections the kernel keeps until they are accepted.
         dscp, receive_buffer: see `sockets.prepare`.
@@ -67,6 +67,8 @@ def bind(
     Raises:
         RuntimeError: the address cannot be bound; says which and why.
     """
+    if isinstance(address, bytes):
+        address = address.decode(errors="replace")
     try:
         target = parse_listen_address(address)
         if isinstance(target, UnixAddress):

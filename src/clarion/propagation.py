@@ -55,7 +55,8 @@ class Family:
         """Cut `child` off together with this call."""
         children = self._children
         if children is None:
-            children = self._children = {}
+            # One atomic step, for another thread may adopt the first child as well.
+            children = self.__dict__.setdefault("_children", {})
         children[child] = None
         if self.cut_off:
             self._cut_off_children()

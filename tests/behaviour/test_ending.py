@@ -89,17 +89,68 @@ def test_a_graceful_stop_waits_for_calls(front: FrontEnd) -> None:
     wait()
 
 
+@pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("grace", [None, 0.05])
-def test_a_stop_ends_calls_after_its_grace(front: FrontEnd, grace: float | None) -> None:
+def test_a_stop_ends_calls_after_its_grace(
+    front: FrontEnd, grace: float | None, pattern: str
+) -> None:
     hang = Hang()
-    rig = front.rig(stream_stream=hang)
-    call = rig.open("stream_stream")
-    call.write(b"x")
-    hang.wait_started()
+    rig = front.rig(**{**ECHOES, pattern: hang})
+    calls = [rig.open(pattern, [b"x"]) for _ in range(3)]
+    for _ in calls:
+        hang.wait_started()
     wait = rig.server.stop(grace)
-    assert call.finish().code in ("UNAVAILABLE", "CANCELLED")
-    hang.wait_ended()
+    for call in calls:
+        outcome = call.finish()
+        assert outcome.code == "UNAVAILABLE", outcome
+        assert outcome.details in ("the server was stopped", "Cancelling all calls")
+    for _ in calls:
+        hang.wait_ended()
     wait()
+
+
+def test_a_stop_keeps_the_responses_that_came_before(front: FrontEnd) -> None:
+    async def handler(call: ServerCall) -> None:
+        await call.write(b"first")
+        waiting.set()
+        await call.until_cancelled(ended.set)
+
+    waiting, ended = threading.Event(), threading.Event()
+    rig = front.rig(unary_stream=handler)
+    call = rig.open("unary_stream", [b"x"])
+    assert call.read() == b"first"
+    assert waiting.wait(LIMIT)
+    rig.server.stop(None)()
+    assert call.finish().code == "UNAVAILABLE"
+    assert ended.wait(LIMIT)
+
+
+def test_a_stop_does_not_wait_for_a_client_that_does_not_read(front: FrontEnd) -> None:
+    ended = threading.Event()
+
+    async def handler(call: ServerCall) -> None:
+        try:
+            while True:
+                await call.write(bytes(1 << 20))
+        finally:
+            ended.set()
+
+    rig = front.rig(unary_stream=handler)
+    with socket.create_connection(("127.0.0.1", rig.server.ports[0]), LIMIT) as peer:
+        path = (SERVICE + camel("unary_stream")).encode()
+        request = tuple((name, path if name == b":path" else v) for name, v in http2.REQUEST)
+        peer.sendall(
+            http2.PREFACE
+            + http2.settings()
+            + http2.headers(1, request)
+            + http2.data(1, b"\0\0\0\0\x01x", end=True)
+        )
+        # All that the windows let through; the rest of the message is held back from now on.
+        received = 0
+        while received < 1 << 16:
+            received += len(peer.recv(1 << 16))
+        rig.server.stop(None)()
+        assert ended.wait(LIMIT)
 
 
 def test_a_stopped_server_refuses_calls(front: FrontEnd) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from clarion.propagation import current_parent
 from support.front_end import SERVICE, FrontEnd
 from support.handlers import Handler, ServerCall
 from support.libraries import LIMIT
@@ -207,3 +208,41 @@ def test_a_call_made_after_the_caller_is_gone(front: FrontEnd, backend: Backend)
     call.cancel()
     assert told.wait(LIMIT)
     assert codes == ["CANCELLED"]
+
+
+@pytest.mark.parametrize("hops", [2, 3])
+def test_a_deadline_is_a_deadline_for_every_caller(front: FrontEnd, hops: int) -> None:
+    front.clarion_only(WHY)
+    backend = Backend(front)
+    target: Any = backend
+    for _ in range(hops - 1):
+        rig = serve(front, caller(front, target))
+        target = rig
+    for _ in range(5):
+        outcome = rig.call("unary_unary", [b"until cancelled"], timeout=0.1)
+        assert outcome.code == "DEADLINE_EXCEEDED", outcome
+
+
+def test_calls_that_never_began_are_not_kept(sync: FrontEnd) -> None:
+    sync.clarion_only(WHY)
+    backend = Backend(sync)
+    kept: list[int] = []
+
+    async def handle(call: ServerCall) -> bytes:
+        channel = sync.library.root.insecure_channel(backend.server.target)
+        method = channel.unary_unary(METHOD)
+        for _ in range(10):
+            with contextlib.suppress(sync.library.root.RpcError):
+                method(b"", timeout=0)
+        broken = channel.unary_unary(METHOD, request_serializer=lambda request: 1 / 0)
+        for _ in range(10):
+            with contextlib.suppress(sync.library.root.RpcError):
+                broken(b"")
+        parent = current_parent.get()
+        assert parent is not None
+        kept.append(len(parent._children or ()))
+        channel.close()
+        return b""
+
+    assert serve(sync, handle).call("unary_unary", [b""]).code == "OK"
+    assert kept == [0]

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,12 @@ def test_tcp_targets_of_a_server_on_all_addresses(front: FrontEnd, form: str) ->
     server = front.serve(ECHOES, addresses=["[::]:0"])
     assert server.ports[0] > 0
     _expect_answer(front, form.format(port=server.ports[0]))
+
+
+def test_addresses_and_targets_in_bytes(front: FrontEnd) -> None:
+    as_bytes: Any = b"127.0.0.1:0"
+    target: Any = front.serve(ECHOES, addresses=[as_bytes]).target.encode()
+    _expect_answer(front, target)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", "0.0.0.0:0", "[::1]:0"])

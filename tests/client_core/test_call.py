@@ -443,6 +443,26 @@ def test_never_after_a_request_of_a_stream_was_sent(rig: Rig, how: str) -> None:
     assert "detached" not in call.events
 
 
+def test_a_request_between_two_attempts_is_not_taken(rig: Rig) -> None:
+    call = rig.begin(None)
+    seen: list[bool] = []
+    detached = call.detached
+
+    def detach(attempt: Attempt) -> None:
+        detached(attempt)
+        seen.append(call.send(call.pack(b"early")))
+
+    call.detached = detach  # type: ignore[method-assign]
+    rig.send(unprocessed(rig, "goaway", 1))
+    # It was not sent, and whoever has it knows.
+    assert seen == [False]
+    assert call.send(call.pack(b"1"))
+    rig.network.run()
+    assert rig.sent()[-1] == (DATA, message(b"1"), False)
+    call.end(CANCELLED)
+    assert call.send(call.pack(b"too late"))
+
+
 def test_never_what_may_have_been_looked_at(rig: Rig) -> None:
     call = rig.begin()
     rig.far.close()

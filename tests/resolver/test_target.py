@@ -94,6 +94,12 @@ def test_bad_targets(target: str) -> None:
         parse_target(target)
 
 
+def test_bytes_are_a_target_in_utf_8() -> None:
+    assert parse_target("dns:///é.test:5".encode()) == parse_target("dns:///é.test:5")
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        parse_target(b"\xff:1")
+
+
 def test_an_error_names_the_target() -> None:
     with pytest.raises(ValueError, match=r"host:port.*'port'"):
         parse_target("host:port")
@@ -119,6 +125,10 @@ def test_addresses_as_text(address: Address, text: str) -> None:
         ("0.0.0.0:0", HostPort("0.0.0.0", 0)),
         (":50051", HostPort("", 50051)),
         ("localhost:1", HostPort("localhost", 1)),
+        ("localhost", HostPort("localhost", 443)),
+        ("127.0.0.1:", HostPort("127.0.0.1", 443)),
+        ("[::]", HostPort("::", 443)),
+        ("::1", HostPort("::1", 443)),
         ("dns:///localhost:1", HostPort("localhost", 1)),
         ("ipv4:127.0.0.1:1", HostPort("127.0.0.1", 1)),
         ("ipv6:[::1]:1", HostPort("::1", 1)),
@@ -130,7 +140,7 @@ def test_listen_addresses(address: str, expected: Address) -> None:
     assert parse_listen_address(address) == expected
 
 
-@pytest.mark.parametrize("address", ["", "host", "[::]", "::", "host:x", "host:", "unix:"])
+@pytest.mark.parametrize("address", ["", ":", "host:x", "dns:", "unix:"])
 def test_bad_listen_addresses(address: str) -> None:
     with pytest.raises(ValueError):
         parse_listen_address(address)

@@ -16,9 +16,9 @@ from clarion.method import (
     unary_stream_rpc_method_handler,
     unary_unary_rpc_method_handler,
 )
-from clarion.server_core import ServerCall
+from clarion.server_core import STOPPED, ServerCall, cut_off_calls
 from clarion.status import StatusCode
-from support.http2 import RST, Frame, data, headers, rst, window_update
+from support.http2 import HEADERS, RST, Frame, data, headers, rst, window_update
 from support.wire import HandledCall, Server, ServerSide, message, request_fields
 
 HANDLERS = {
@@ -66,10 +66,10 @@ def test_a_handler_of_one_request_runs_when_it_is_there(rig: Rig, method: str) -
     call = rig.open(1, method)
     assert not call.ran
     rig.side.feed(data(1, message(b"hello")))
-    assert not call.ran
-    rig.side.feed(data(1, b"", end=True))
     assert call.ran
     assert call.request == b"hello"
+    assert not call.requests_done
+    rig.side.feed(data(1, b"", end=True))
     assert call.requests_done
     assert call.method is not None
     assert call.method.path == f"/test.Test/{method}"
@@ -115,18 +115,82 @@ def test_no_request_where_one_belongs(rig: Rig, method: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("method", ONE_REQUEST)
-@pytest.mark.parametrize("together", [True, False])
-def test_two_requests_where_one_belongs(rig: Rig, method: str, together: bool) -> None:
+def test_two_requests_where_one_belongs(rig: Rig, method: str) -> None:
     call = rig.open(1, method)
-    if together:
-        frames = rig.frames(data(1, message(b"1") + message(b"2"), end=True))
-    else:
-        frames = rig.frames(data(1, message(b"1")), data(1, message(b"2"), end=True))
+    frames = rig.frames(data(1, message(b"1") + message(b"2"), end=True))
     answer = rig.side.answer(frames)
     assert answer["grpc-status"] == "12"
     assert "more than one request" in answer["grpc-message"]
     assert not call.ran
     assert rig.core.active == 0
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("method", ONE_REQUEST)
+@pytest.mark.parametrize("first", ["handler", "request"])
+def test_an_answer_to_the_first_of_two_requests(
+    rig: Rig, method: str, first: str, plain: bool
+) -> None:
+    call = rig.open(1, method)
+    assert rig.frames(data(1, message(b"1"))) == []
+    assert call.ran
+
+    def answer() -> None:
+        if plain:
+            call.finish_ok(b"response")
+        else:
+            call.finish(StatusCode.OK)
+
+    if first == "handler":
+        answer()
+        assert not call.over
+        rig.side.feed(data(1, message(b"2")))
+    else:
+        rig.side.feed(data(1, message(b"2")))
+        answer()
+    assert call.over
+    ended = [frame for frame in rig.frames() if frame.kind == HEADERS and frame.flags & 1]
+    assert rig.side.answer(ended)["grpc-status"] == "12"
+    assert rig.core.active == 0
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_an_early_answer_waits_for_the_client_s_end(rig: Rig, plain: bool) -> None:
+    call = rig.open(1, "UnaryUnary")
+    rig.side.feed(data(1, message(b"1")))
+    if plain:
+        call.finish_ok(b"response")
+    else:
+        call.finish(StatusCode.OK)
+    assert not call.over
+    rig.side.feed(data(1, b"", end=True))
+    assert call.over
+    assert rig.core.active == 0
+    # Nothing more can come of it.
+    call.finish_ok(b"again")
+    call.finish(StatusCode.INTERNAL)
+
+
+def test_an_early_refusal_does_not_wait(rig: Rig) -> None:
+    call = rig.open(1, "UnaryUnary")
+    rig.side.feed(data(1, message(b"1")))
+    call.finish(StatusCode.UNAUTHENTICATED, "who are you?")
+    assert rig.answer()["grpc-status"] == "16"
+    rig.side.feed(data(1, message(b"2"), end=True))
+    assert rig.core.active == 0
+
+
+def test_out_of_time(rig: Rig) -> None:
+    call = rig.open(1, "UnaryUnary")
+    assert not call.out_of_time()
+    assert call.time_left() is None
+    call.deadline = call.connection.now() + 10
+    assert call.time_left() == 10
+    assert not call.out_of_time()
+    call.deadline = call.connection.now() + 0.001
+    assert call.out_of_time()
+    call.finish(StatusCode.OK)
+    assert call.time_left() is None
 
 
 # Admission
@@ -359,3 +423,28 @@ def test_what_the_front_end_must_do(rig: Rig) -> None:
             method()
     with pytest.raises(NotImplementedError):
         call.handler_failed_lookup(Exception())
+
+
+# The server stops
+
+
+def test_a_stop_ends_the_calls_that_can_be_told() -> None:
+    rig = Rig(values={4: 10})
+    waiting = rig.open(1, "StreamUnary")
+    parked = rig.open(3, "UnaryStream")
+    rig.side.feed(data(3, message(b""), end=True))
+    parked.send_initial_metadata(())
+    parked.send_response(bytes(100_000))
+    done = rig.open(5, "StreamUnary", end=True)
+    done.finish_ok(bytes(20))
+    rig.answer()
+    cut_off_calls(rig.side.connection)
+    frames = rig.frames()
+    assert [each.sid for each in frames] == [1, 1]
+    answer = rig.side.answer(frames)
+    assert (answer["grpc-status"], answer["grpc-message"]) == ("14", STOPPED)
+    assert (waiting.interruptions, parked.interruptions, done.interruptions) == (1, 0, 0)
+    rig.side.connection.close(STOPPED)
+    assert [(each.kind, each.sid) for each in rig.frames()][:2] == [(RST, 3), (RST, 5)]
+    assert (waiting.interruptions, parked.interruptions) == (1, 1)
+    assert rig.core.active == 0

@@ -19,7 +19,8 @@ from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
-from clarion.server_core import ServerCore, ServerOptions
+from clarion.propagation import detached
+from clarion.server_core import STOPPED, ServerCore, ServerOptions, cut_off_calls
 
 __all__ = ["Server", "ServerLink", "server"]
 
@@ -138,8 +139,8 @@ class Server(interfaces.Server):
         self._acceptors: list[asyncio.Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopped: asyncio.Event | None = None
-        self._drained: asyncio.Event | None = None
+        self._stopped = asyncio.Event()
+        self._drained = asyncio.Event()
         self._state = "new"
 
     @property
@@ -166,8 +167,8 @@ class Server(interfaces.Server):
         """Listen on `address` without TLS.
 
         Args:
-            address: `host:port`, `[v6]:port`, `unix:path`, `unix-abstract:name`; port 0 picks a free one, and
-                `[::]` takes IPv4 too.
+            address: `host:port`, `[v6]:port`, `unix:path`, `unix-abstract:name`; port 0 picks a free one, none
+                is 443, and `[::]` takes IPv4 too.
 
         Returns:
             The port (1 for a Unix socket, as grpcio has it).
@@ -225,45 +226,49 @@ class Server(interfaces.Server):
         return cast(asyncio.Protocol, self._secure_protocol(self, link, security))
 
     async def start(self) -> None:
-        """Begin to serve.
+        """Begin to serve. A server that serves already goes on.
+
+        The handlers see the context (`contextvars`) that this is called in.
 
         Raises:
-            UsageError: the server was started before.
+            UsageError: the server was stopped.
         """
+        if self._state == "started":
+            return
         if self._state != "new":
             raise UsageError(f"start() was called, but the server is {self._state}")
         self._state = "started"
         self._loop = asyncio.get_running_loop()
-        self._stopped = asyncio.Event()
-        self._drained = asyncio.Event()
+        # The server outlives the call whose handler may have started it.
+        with detached():
+            await self._listen(self._loop)
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         for listener in self._listeners:
             make = functools.partial(self._accept, listener.security)
             for sock in listener.sockets:
                 if listener.is_unix:
-                    acceptor: asyncio.Server = await self._loop.create_unix_server(
+                    acceptor: asyncio.Server = await loop.create_unix_server(
                         make, sock=sock, backlog=1024
                     )
                 else:
-                    acceptor = await self._loop.create_server(
-                        make, sock=sock, backlog=1024
-                    )
+                    acceptor = await loop.create_server(make, sock=sock, backlog=1024)
                 self._acceptors.append(acceptor)
 
     async def stop(self, grace: float | None) -> None:
         """Stop taking calls, and end those in progress.
 
         Args:
-            grace: seconds that calls in progress may take to finish; then they are cancelled. None cancels
+            grace: seconds that calls in progress may take to finish; then they end with UNAVAILABLE. None ends
                 them at once.
         """
         if self._state == "new":
             self._state = "stopped"
             for listener in self._listeners:
                 listener.close()
+            self._stopped.set()
             return
         stopped, drained = self._stopped, self._drained
-        assert stopped is not None
-        assert drained is not None
         if self._state == "started":
             self._state = "stopping"
             self.core.stopping = grace is None
@@ -272,7 +277,7 @@ class Server(interfaces.Server):
             for listener in self._listeners:
                 listener.close()
             for handshake in list(self.handshakes):
-                handshake.give_up("the server was stopped")
+                handshake.give_up(STOPPED)
             for link in list(self.links):
                 link.drain()
             self.check_stopped()
@@ -290,7 +295,8 @@ class Server(interfaces.Server):
         self.core.stopping = True
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for link in list(self.links):
-            link.close("the server was stopped")
+            cut_off_calls(link.connection)
+            link.close(STOPPED)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -298,11 +304,11 @@ class Server(interfaces.Server):
 
     def check_stopped(self) -> None:
         """A connection is gone; note it when it was the last one of a server that stops."""
-        if self._state == "stopping" and not self.links and self._drained is not None:
+        if self._state == "stopping" and not self.links:
             self._drained.set()
 
     async def wait_for_termination(self, timeout: float | None = None) -> bool:
-        """Wait until the server has stopped.
+        """Wait until the server has stopped, even if it has not been started yet.
 
         Args:
             timeout: seconds to wait at most.
@@ -310,10 +316,6 @@ class Server(interfaces.Server):
         Returns:
             Whether the time ran out before the server stopped.
         """
-        if self._stopped is None:
-            if self._state == "stopped":
-                return False
-            raise UsageError("wait_for_termination() before start()")
         try:
             await asyncio.wait_for(self._stopped.wait(), timeout)
         except TimeoutError:

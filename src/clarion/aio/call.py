@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Generator
+from contextvars import Context, copy_context
 from typing import Any
 
 from clarion.aio import interfaces
@@ -21,6 +22,7 @@ from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
 
 __all__ = [
+    "LOCALLY_CANCELLED",
     "AioCall",
     "StreamStreamCall",
     "StreamUnaryCall",
@@ -30,6 +32,7 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 _LOCALLY_CANCELLED = "Locally cancelled by application!"
+LOCALLY_CANCELLED = Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED)
 
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
@@ -44,7 +47,7 @@ class AioCall(ClientCall):
     _writers: Waiters | None = None
     # Keeps the channel open while somebody may still use the call.
     channel: object = None
-    _callbacks: list[Callable[[Any], Any]] | None = None
+    _callbacks: list[tuple[Callable[[Any], Any], Context]] | None = None
     _style: str | None = None
     _iterated = False
     _task: asyncio.Task[None] | None = None
@@ -65,7 +68,8 @@ class AioCall(ClientCall):
         self._serialize = serialize
         self._deserialize = deserialize
         if start.deadline is not None:
-            self._timer = loop.call_at(start.deadline, self.deadline_passed)
+            # The loop keeps a cancelled timer, and its context, until the time it was set for.
+            self._timer = loop.call_at(start.deadline, self.deadline_passed, context=Context())
 
     # What the call says
 
@@ -95,8 +99,8 @@ class AioCall(ClientCall):
         self.response_received()
         self.writable()
         callbacks, self._callbacks = self._callbacks, None
-        for callback in callbacks or ():
-            self._loop.call_soon(callback, self)
+        for callback, context in callbacks or ():
+            self._loop.call_soon(callback, self, context=context)
 
     def parent_cut_off(self) -> None:
         if asyncio._get_running_loop() is self._loop:
@@ -131,17 +135,17 @@ class AioCall(ClientCall):
         """
         if self.outcome is not None:
             return False
-        self.end(Outcome(StatusCode.CANCELLED, _LOCALLY_CANCELLED))
+        self.end(LOCALLY_CANCELLED)
         return True
 
     def add_done_callback(self, callback: Callable[[Any], Any]) -> None:
-        """Call `callback(call)` when the call is over."""
+        """Call `callback(call)` when the call is over, in the current context (`contextvars`)."""
         if self.outcome is not None:
             self._loop.call_soon(callback, self)
             return
         if self._callbacks is None:
             self._callbacks = []
-        self._callbacks.append(callback)
+        self._callbacks.append((callback, copy_context()))
 
     # grpc.aio.Call
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from clarion.aio import interfaces
 from clarion.aio.call import (
+    LOCALLY_CANCELLED,
     StreamStreamCall,
     StreamUnaryCall,
     UnaryStreamCall,
@@ -61,9 +62,7 @@ class _OnLoop:
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.runtime = AioRuntime(loop)
-        self.core = ChannelCore(
-            self.runtime, channel.target, channel.options, channel.security
-        )
+        self.core = ChannelCore(self.runtime, channel.target, channel.options, channel.security)
 
 
 class Channel(interfaces.Channel):
@@ -144,7 +143,7 @@ class Channel(interfaces.Channel):
 
         Args:
             grace: seconds that calls in progress may take to finish; then, or with None at once, they are
-                cancelled.
+                cancelled: who waits for one gets `asyncio.CancelledError`.
         """
         if self._closed:
             return
@@ -156,10 +155,10 @@ class Channel(interfaces.Channel):
             if loop is running:
                 if grace is not None:
                     await _calls_over(here.core, grace)
-                here.core.close()
+                here.core.close(LOCALLY_CANCELLED)
                 here.runtime.close()
             elif not loop.is_closed():
-                loop.call_soon_threadsafe(here.core.close)
+                loop.call_soon_threadsafe(here.core.close, LOCALLY_CANCELLED)
         self._loops.clear()
         intercepted = list(self._intercepted)
         # Interceptors may be at work without a call that the core knows.

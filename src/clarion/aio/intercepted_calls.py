@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from contextvars import Context, copy_context
 from typing import Any
 
 from clarion.aio.answered_calls import (
@@ -79,7 +80,7 @@ class InterceptedCall(Call):
         self._path = details.method
         self._latest: Call | None = None
         self._failure: FailedCall | None = None
-        self._callbacks: list[Callable[[Any], Any]] = []
+        self._callbacks: list[tuple[Callable[[Any], Any], Context]] = []
         self.task: asyncio.Task[Any] = loop.create_task(self._run(details, request))
         self.task.add_done_callback(self._settled)
 
@@ -145,8 +146,8 @@ class InterceptedCall(Call):
 
     def _settled(self, _: object) -> None:
         callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            self.loop.call_soon(self.add_done_callback, callback)
+        for callback, context in callbacks:
+            self.loop.call_soon(self.add_done_callback, callback, context=context)
 
     # grpc.aio.RpcContext
 
@@ -183,7 +184,7 @@ class InterceptedCall(Call):
         """Call `callback(call)` when the call is over, at once if it is."""
         known = self._known()
         if known is None:
-            self._callbacks.append(callback)
+            self._callbacks.append((callback, copy_context()))
         elif known.done():
             callback(self)
         else:

@@ -458,8 +458,8 @@ class Server(abc.ABC):
         """Stop taking calls, and end those in progress.
 
         Args:
-            grace: seconds that calls in progress may take to finish; then they are cancelled. None cancels
-                them at once.
+            grace: seconds that calls in progress may take to finish; then they end with UNAVAILABLE. None
+                ends them at once.
         """
 
     @abc.abstractmethod

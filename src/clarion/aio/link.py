@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, cast
 
 from clarion.http2 import Connection, ErrorCode
@@ -120,7 +121,8 @@ class Link(asyncio.Protocol):
             callback()
             self.flush()
 
-        return self.loop.call_later(delay, due)
+        # A keepalive timer is renewed for as long as the connection lives, whoever's call began it.
+        return self.loop.call_later(delay, due, context=Context())
 
     def close(self, message: str) -> None:
         """Close the connection; calls on it hear `message`."""

@@ -1,4 +1,8 @@
-"""The client's `Runtime` on an event loop."""
+"""The client's `Runtime` on an event loop.
+
+A connection serves many callers, so nothing of it runs in the context (`contextvars`) of the one that happened
+to come first: tasks, transports and timers begin with an empty context.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import random
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 from clarion.aio.link import Link
@@ -77,14 +82,14 @@ class AioRuntime:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        return self.loop.call_later(delay, callback)
+        return self.loop.call_later(delay, callback, context=Context())
 
     def post(self, callback: Callable[[], None]) -> None:
-        self.loop.call_soon(callback)
+        self.loop.call_soon(callback, context=Context())
 
     def post_from_thread(self, callback: Callable[[], None]) -> None:
         try:
-            self.loop.call_soon_threadsafe(callback)
+            self.loop.call_soon_threadsafe(callback, context=Context())
         except RuntimeError:
             # The loop is closed, and whoever waited with it.
             return
@@ -105,9 +110,10 @@ class AioRuntime:
         self._spawn(self._connect(address, config, owner, done))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self.loop.create_task(coroutine)
+        # Not `context=`, which the application's task factory need not take.
+        task = Context().run(self.loop.create_task, coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._tasks.discard, context=Context())
 
     async def _resolve(
         self, name: HostPort, done: Callable[[list[Address] | None, str], None]

@@ -268,12 +268,16 @@ class AioServerCall(ServerCall):
         if context._aborted:
             self._finish_aborted(context)
             return
-        _LOG.error("the handler of %s raised", method.path, exc_info=error)
-        code = context._code
-        if code in (None, StatusCode.OK):
-            code = StatusCode.UNKNOWN
+        code, details = context._code, context._details
+        if code in (None, StatusCode.OK) and self.out_of_time():
+            _LOG.debug("the handler of %s raised when its time was up", method.path)
+            code, details = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
+        else:
+            _LOG.error("the handler of %s raised", method.path, exc_info=error)
+            if code in (None, StatusCode.OK):
+                code = StatusCode.UNKNOWN
+            details = details or f"Unexpected {type(error)}: {error}"
         assert code is not None
-        details = context._details or f"Unexpected {type(error)}: {error}"
         self.finish(code, details, encode_metadata(context._trailing))
 
     def _run_callbacks(self, context: ServicerContext) -> None:

@@ -173,22 +173,34 @@ class ClientCall:
         else:
             self.link_available(link)
 
-    def send(self, message: tuple[bytes, bytes]) -> None:
-        """Send a request of a stream of requests. The call must be open; see `opened`."""
+    def send(self, message: tuple[bytes, bytes]) -> bool:
+        """Send a request of a stream of requests.
+
+        Returns:
+            False if the call is not on a stream now (see `opened`) and the message is still to be sent.
+        """
+        if self.outcome is not None:
+            return True
         attempt = self.attempt
-        if attempt is None or self.outcome is not None:
-            return
+        if attempt is None:
+            return False
         self._sent_messages = True
         attempt.connection.send_message(attempt, *message)
         attempt.link.flush_soon()
+        return True
 
-    def half_close(self) -> None:
-        """No more requests follow."""
+    def half_close(self) -> bool:
+        """No more requests follow. Where the call is not on a stream now, the next one begins half-closed.
+
+        Returns:
+            True; see `send`.
+        """
         self._half_closed = True
         attempt = self.attempt
         if attempt is not None and self.outcome is None and not attempt.local_closed:
             attempt.connection.send_end(attempt)
             attempt.link.flush_soon()
+        return True
 
     def end(self, outcome: Outcome) -> None:
         """End the call from this side: cancelled, or out of time."""

@@ -206,7 +206,9 @@ class ChannelCore:
 
     @property
     def _busy(self) -> bool:
-        return bool(self._waiting or self._held) or any(link is not self._attempt_link for link in self.links)
+        return bool(self._waiting or self._held) or any(
+            link is not self._attempt_link for link in self.links
+        )
 
     def _check_idle(self) -> None:
         callback = self._idle_callback

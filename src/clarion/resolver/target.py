@@ -58,12 +58,18 @@ class Target(NamedTuple):
     authority: str
 
 
-def parse_target(target: str) -> Target:
-    """Parse what a channel is given.
+def parse_target(target: str | bytes) -> Target:
+    """Parse what a channel is given; bytes are UTF-8.
 
     Raises:
         ValueError: the target is not of its scheme's form; says what is wrong.
     """
+    if isinstance(target, bytes):
+        # Not in grpcio's types, but it takes them.
+        try:
+            target = target.decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"target {target!r} is not UTF-8") from None
     scheme, separator, rest = target.partition(":")
     if separator and scheme in ("dns", "ipv4", "ipv6", "unix", "unix-abstract"):
         return _PARSERS[scheme](rest, target)
@@ -77,7 +83,7 @@ def _dns(rest: str, target: str) -> Target:
         if not separator:
             raise ValueError(f"target {target!r} has no path; a name goes after dns:///")
     name = rest.lstrip("/")
-    address = _host_port(name, target, DEFAULT_PORT)
+    address = _host_port(name, target)
     return Target("dns", (address,), unquote(name))
 
 
@@ -85,7 +91,7 @@ def _ip(rest: str, target: str, version: int) -> Target:
     rest = rest.lstrip("/")
     addresses = []
     for part in rest.split(","):
-        address = _host_port(part, target, DEFAULT_PORT)
+        address = _host_port(part, target)
         try:
             if ipaddress.ip_address(address.host.partition("%")[0]).version != version:
                 raise ValueError
@@ -121,7 +127,7 @@ _PARSERS = {
 }
 
 
-def _host_port(text: str, target: str, default_port: int | None) -> HostPort:
+def _host_port(text: str, target: str, *, any_host: bool = False) -> HostPort:
     text = unquote(text)
     if text.startswith("["):
         host, separator, rest = text[1:].partition("]")
@@ -133,19 +139,17 @@ def _host_port(text: str, target: str, default_port: int | None) -> HostPort:
         host, port = text, ""
     else:
         host, _, port = text.partition(":")
-    if not host and default_port is not None:
+    if not host and not (any_host and port):
         raise ValueError(f"target {target!r} names no host")
     if not port:
-        if default_port is None:
-            raise ValueError(f"address {target!r} has no port")
-        return HostPort(host, default_port)
+        return HostPort(host, DEFAULT_PORT)
     if not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ValueError(f"target {target!r}: port {port!r} is not a number from 0 to 65535")
     return HostPort(host, int(port))
 
 
 def parse_listen_address(address: str) -> Address:
-    """Parse what a server is given.
+    """Parse what a server is given. Without a port it is 443, as for a target.
 
     Raises:
         ValueError: the address is not of a known form.
@@ -155,4 +159,4 @@ def parse_listen_address(address: str) -> Address:
         return _PARSERS[scheme](rest, address).addresses[0]
     if scheme in ("dns", "ipv4", "ipv6"):
         address = rest.lstrip("/")
-    return _host_port(address, address, None)
+    return _host_port(address, address, any_host=True)

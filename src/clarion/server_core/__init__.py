@@ -9,5 +9,6 @@ from __future__ import annotations
 from clarion.server_core.call import ServerCall
 from clarion.server_core.core import ServerCore
 from clarion.server_core.options import ServerOptions
+from clarion.server_core.stopping import STOPPED, cut_off_calls
 
-__all__ = ["ServerCall", "ServerCore", "ServerOptions"]
+__all__ = ["STOPPED", "ServerCall", "ServerCore", "ServerOptions", "cut_off_calls"]

@@ -18,8 +18,12 @@ __all__ = ["ServerCall"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
+_TOO_MANY = "the client sent more than one request; the method takes one"
+
 # Thirty years, in seconds: more than that is no deadline, and more than timers take.
 _FOR_EVER = 1e9
+# What clocks and timers may differ by, in seconds.
+_MOMENT = 0.005
 
 
 class ServerCall(ServerStream, Family):
@@ -28,7 +32,8 @@ class ServerCall(ServerStream, Family):
     Attributes:
         core: the server.
         method: the handler that serves the call, once it is found.
-        request: the one request of a pattern that has one.
+        request: the one request of a pattern that has one, until the handler takes it.
+        requests: how many came, of a pattern that has one.
         requests_done: the client half-closed.
         deadline: when the call must be over, on the connection's clock, or None.
         abort: why the call was cut off by the client or the connection, or None.
@@ -36,7 +41,11 @@ class ServerCall(ServerStream, Family):
 
     method: Method | None = None
     request: bytes | None = None
+    requests = 0
     requests_done = False
+    # The handler started with the one request, before the client half-closed; with what fields it ended with OK.
+    _early = False
+    _ending: Fields | None = None
     deadline: float | None = None
     abort: Abort | None = None
     admitted = False
@@ -116,13 +125,17 @@ class ServerCall(ServerStream, Family):
         if method.request_streaming:
             self.put(message)
             self.inbox_changed()
-        elif self.request is None:
-            self.request = message
         else:
-            self.fail(
-                StatusCode.UNIMPLEMENTED,
-                "the client sent more than one request; the method takes one",
-            )
+            self.requests += 1
+            if self.requests == 1:
+                self.request = message
+                if not self.remote_closed:
+                    # The client may mean to send more, or mistake the pattern. A handler that refuses the call
+                    # must not wait for that; only an OK does.
+                    self._early = True
+                    self.run()
+            elif self._ending is not None:
+                self.finish(StatusCode.OK)
 
     def messages_ended(self) -> None:
         method = self.method
@@ -130,10 +143,15 @@ class ServerCall(ServerStream, Family):
         self.requests_done = True
         if method.request_streaming:
             self.inbox_changed()
-        elif self.request is not None:
-            self.run()
-        else:
+        elif not self.requests:
             self.fail(StatusCode.UNIMPLEMENTED, "the client sent no request; the method takes one")
+        elif self._early:
+            if self._ending is not None:
+                self.finish(StatusCode.OK, "", self._ending)
+        elif self.requests > 1:
+            self.fail(StatusCode.UNIMPLEMENTED, _TOO_MANY)
+        else:
+            self.run()
 
     def messages_failed(self, code: StatusCode, details: str) -> None:
         self.fail(code, details)
@@ -163,14 +181,38 @@ class ServerCall(ServerStream, Family):
     def finish(self, code: StatusCode, details: str = "", fields: Fields = ()) -> None:
         """End the call with what its handler decided."""
         if not self.over:
+            if self._early and code is StatusCode.OK:
+                if self.requests > 1:
+                    code, details, fields = StatusCode.UNIMPLEMENTED, _TOO_MANY, ()
+                elif not self.requests_done:
+                    self._ending = fields
+                    return
             self.send_status(code, details, fields)
             self._leave()
 
     def finish_ok(self, payload: bytes) -> None:
         """End a call that has one plain response and nothing else to say."""
-        if not self.over:
+        if self._early:
+            if not self.over:
+                self.send_initial_metadata(())
+                self.send_response(payload)
+                self.finish(StatusCode.OK)
+        elif not self.over:
             self.send_ok_response(payload)
             self._leave()
+
+    def request_from_inbox(self) -> None:
+        """The method takes one request after all: find it among those that came, if any did."""
+        while self.inbox:
+            message = self.take_message()
+            self._early = True
+            self.requests += 1
+            if self.requests == 1:
+                self.request = message
+
+    def out_of_time(self) -> bool:
+        """Whether a handler that failed now did so for want of time: its own calls had no more than this one."""
+        return self.deadline is not None and self.connection.now() + _MOMENT >= self.deadline
 
     def time_left(self) -> float | None:
         if self.deadline is None or (self.over and not self.cut_off):

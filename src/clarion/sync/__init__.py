@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clarion.sync.channel import channel_ready_future, insecure_channel, secure_channel
+from clarion.sync.channel import insecure_channel, secure_channel
 from clarion.sync.channel_interface import (
     Channel,
     StreamStreamMultiCallable,
@@ -29,6 +29,7 @@ from clarion.sync.interfaces import (
     Server,
     ServicerContext,
 )
+from clarion.sync.ready_future import channel_ready_future
 from clarion.sync.sync_server import server
 
 __all__ = [

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
@@ -76,8 +77,9 @@ class SyncCall(ClientCall, WaitedCall):
     # What the call says, under the link's lock or on the I/O thread
 
     def opened(self) -> None:
-        if self._writer is not None:
-            self._writer.notify()
+        writer = self._writer
+        if writer is not None:
+            writer.notify()
 
     def head_received(self) -> None:
         if self._wants_head:
@@ -87,15 +89,17 @@ class SyncCall(ClientCall, WaitedCall):
         self._notify()
 
     def writable(self) -> None:
-        if self._writer is not None:
-            self._writer.notify()
+        writer = self._writer
+        if writer is not None:
+            writer.notify()
 
     def finished(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._notify()
-        if self._writer is not None:
-            self._writer.notify()
+        writer = self._writer
+        if writer is not None:
+            writer.notify()
         attempt = self.attempt
         if self._unattended and attempt is not None:
             self._unattended = False
@@ -161,22 +165,26 @@ class SyncCall(ClientCall, WaitedCall):
         if self._opened is not None:
             self._opened.set()
 
-    def send(self, message: tuple[bytes, bytes]) -> None:
+    def send(self, message: tuple[bytes, bytes]) -> bool:
         attempt = self.attempt
         if attempt is None:
-            return
+            return self.outcome is not None
         link: Any = attempt.link
         with link.lock:
-            ClientCall.send(self, message)
+            # With its link's lock the attempt stays what it is: the call's, or one that came to nothing.
+            if attempt is not self.attempt:
+                return self.outcome is not None
+            return ClientCall.send(self, message)
 
-    def half_close(self) -> None:
+    def half_close(self) -> bool:
         attempt = self.attempt
         if attempt is None:
-            self._half_closed = True
-            return
+            return self.outcome is not None
         link: Any = attempt.link
         with link.lock:
-            ClientCall.half_close(self)
+            if attempt is not self.attempt:
+                return self.outcome is not None
+            return ClientCall.half_close(self)
 
     def end(self, outcome: Outcome) -> None:
         """End the call from this side, from any thread; it is over when this returns, or soon after."""
@@ -193,6 +201,10 @@ class SyncCall(ClientCall, WaitedCall):
             self._runtime.post(lambda: self.end(outcome))
             return
         try:
+            if attempt is not self.attempt:
+                # It came to nothing just now, and the call is the I/O thread's until there is another.
+                self._runtime.post(lambda: self.end(outcome))
+                return
             ClientCall.end(self, outcome)
         finally:
             link.lock.release()
@@ -228,8 +240,7 @@ class SyncCall(ClientCall, WaitedCall):
                 f"CLIENT: Sent message larger than max ({size} vs. {limit})",
             )
         if self._opened is None and self.attempt is None:
-            # Not begun: no other thread knows the call.
-            self.outcome = failed
+            self._never_begun(failed)
         else:
             self.end(failed)
         return None
@@ -260,16 +271,22 @@ class SyncCall(ClientCall, WaitedCall):
         """Start a call with a stream of requests."""
         if self._expired():
             return
-        self._writer = _Writer(self, requests)
+        writer = self._writer = _Writer(self)
         self.begin(None)
-        self._writer.start()
+        writer.start(requests)
 
     def _expired(self) -> bool:
         deadline = self.start.deadline
         if deadline is not None and deadline <= time.monotonic():
-            self.outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+            self._never_begun(Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"))
             return True
         return False
+
+    def _never_begun(self, outcome: Outcome) -> None:
+        """The call is over before another thread knew it."""
+        self.outcome = outcome
+        if self.parent is not None:
+            self.parent.release(self)
 
     def leave_unattended(self) -> None:
         """Say, before the start, that perhaps no thread will wait for the call; time it, too."""
@@ -364,38 +381,51 @@ class SyncCall(ClientCall, WaitedCall):
 
 
 class _Writer:
-    """Sends a stream of requests from a thread of its own."""
+    """Sends a stream of requests from a thread of its own, in the context variables of the caller."""
 
-    def __init__(self, call: SyncCall, requests: Iterator[Any]) -> None:
+    def __init__(self, call: SyncCall) -> None:
         self._call = call
-        self._requests = requests
         self._may_go_on = threading.Event()
 
-    def start(self) -> None:
-        threading.Thread(target=self._run, name="clarion-requests", daemon=True).start()
+    def start(self, requests: Iterator[Any]) -> None:
+        threading.Thread(
+            target=copy_context().run,
+            args=(self._run, requests),
+            name="clarion-requests",
+            daemon=True,
+        ).start()
 
     def notify(self) -> None:
         self._may_go_on.set()
 
-    def _run(self) -> None:
+    def _run(self, requests: Iterator[Any]) -> None:
         call = self._call
         try:
             self._wait(self._opened)
-            for request in self._requests:
-                if call.outcome is not None:
-                    return
-                payload = call.serialize(request)
-                if payload is None:
-                    return
-                self._wait(self._opened)
-                call.send(call.pack(payload))
-                if not self._taken():
-                    self._wait(self._taken)
-            if call.outcome is None:
-                call.half_close()
+            self._send_all(requests)
         except Exception as error:
             _LOG.exception("the request iterator of a call raised")
             call.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}"))
+        finally:
+            # A generator that was not exhausted is closed by its last reference, which must not wait for the
+            # cyclic collector.
+            call._writer = None
+
+    def _send_all(self, requests: Iterator[Any]) -> None:
+        call = self._call
+        for request in requests:
+            if call.outcome is not None:
+                return
+            payload = call.serialize(request)
+            if payload is None:
+                return
+            message = call.pack(payload)
+            while not call.send(message):
+                self._wait(self._opened)
+            if not self._taken():
+                self._wait(self._taken)
+        while call.outcome is None and not call.half_close():
+            self._wait(self._opened)
 
     def _opened(self) -> bool:
         """Whether the call is on a connection."""

@@ -21,23 +21,45 @@ from clarion.status import StatusCode
 from clarion.sync import channel_interface as interface
 from clarion.sync import runtime as _runtime
 from clarion.sync.call import ResponseFuture, ResponseStream, SyncCall
-from clarion.sync.errors import CallError, FutureCancelledError, FutureTimeoutError
-from clarion.sync.interfaces import Future
+from clarion.sync.errors import CallError
 
 __all__ = [
     "Channel",
-    "ReadyFuture",
     "StreamStreamMultiCallable",
     "StreamUnaryMultiCallable",
     "UnaryStreamMultiCallable",
     "UnaryUnaryMultiCallable",
-    "channel_ready_future",
     "insecure_channel",
     "secure_channel",
 ]
 
 Serializer = Callable[[Any], bytes]
 Deserializer = Callable[[bytes], Any]
+
+
+class _Subscription:
+    """A callback that hears of a channel's states, in the order of `tell`, until it is no longer `active`."""
+
+    __slots__ = ("_callback", "_runtime", "active")
+
+    def __init__(
+        self, callback: Callable[[ChannelConnectivity], Any], runtime: _runtime.SyncRuntime
+    ) -> None:
+        self._callback = callback
+        self._runtime = runtime
+        self.active = True
+
+    def is_for(self, callback: Any) -> bool:
+        """Whether this is a subscription of `callback`."""
+        return bool(self._callback == callback)
+
+    def tell(self, state: ChannelConnectivity) -> None:
+        """The channel's state is `state`."""
+        self._runtime.call_back(lambda: self._deliver(state))
+
+    def _deliver(self, state: ChannelConnectivity) -> None:
+        if self.active:
+            self._callback(state)
 
 
 class Channel(interface.Channel):
@@ -67,7 +89,8 @@ class Channel(interface.Channel):
                 self._callables = _CREDENTIALED
         self._compression = compression
         self._closed = False
-        self._subscribers: dict[Any, Callable[[ChannelConnectivity], None]] = {}
+        # In order; a callback may be there more than once, and need not be hashable.
+        self._subscriptions: list[_Subscription] = []
         self._start()
         _runtime.channels.add(self)
 
@@ -84,9 +107,7 @@ class Channel(interface.Channel):
                 core = self.core
                 if core is None:
                     self.runtime = _runtime.runtime()
-                    core = ChannelCore(
-                        self.runtime, self.target, self.options, self._security
-                    )
+                    core = ChannelCore(self.runtime, self.target, self.options, self._security)
                     self.core = core
         return core
 
@@ -99,7 +120,7 @@ class Channel(interface.Channel):
                     "the process was forked; this call is the parent's",
                 )
             )
-        self._subscribers.clear()
+        self._subscriptions = []
         self._start()
 
     def _method(
@@ -166,47 +187,61 @@ class Channel(interface.Channel):
     ) -> None:
         """Call `callback(state)` now and on every change of the connectivity state.
 
-        The callback runs on a thread of Clarion's that runs such callbacks one after another.
+        The callback runs on a thread of Clarion's that runs such callbacks one after another. It hears nothing
+        of the channel's end, nor anything at all on a channel that is closed. One that is subscribed twice is
+        called twice.
 
         Args:
             callback: what to call.
             try_to_connect: leave IDLE.
         """
-        self._check_open()
+        if self._closed:
+            return
         core = self.open_core()
-        assert self.runtime is not None
-
         runtime = self.runtime
-
-        def tell(state: ChannelConnectivity) -> None:
-            runtime.call_back(lambda: callback(state))
+        assert runtime is not None
+        subscription = _Subscription(callback, runtime)
+        self._subscriptions.append(subscription)
+        # Closed meanwhile, it may not have been seen by `close`.
+        subscription.active = not self._closed
 
         def begin() -> None:
-            if callback in self._subscribers:
-                core.watch(tell)
-                tell(core.state)
+            if subscription.active:
+                core.watch(subscription.tell)
+                subscription.tell(core.state)
                 if try_to_connect:
                     core.connect()
 
-        self._subscribers[callback] = tell
         runtime.post(begin)
 
     def unsubscribe(self, callback: Callable[[ChannelConnectivity], None]) -> None:
-        """Stop calling `callback`."""
+        """Undo one `subscribe(callback)`, the first that there is."""
         core, runtime = self.core, self.runtime
-        tell = self._subscribers.pop(callback, None)
-        if tell is not None and core is not None and runtime is not None:
-            runtime.post(lambda: core.unwatch(tell))
+        if core is None or runtime is None:
+            return
+        subscriptions = self._subscriptions
+        with self._lock:
+            for at, subscription in enumerate(subscriptions):
+                if subscription.is_for(callback):
+                    del subscriptions[at]
+                    break
+            else:
+                return
+        subscription.active = False
+        runtime.post(lambda: core.unwatch(subscription.tell))
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ValueError("Cannot invoke RPC on closed channel!")
+    def _tell_no_more(self) -> None:
+        """The channel is closed, which its subscribers do not hear."""
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for subscription in subscriptions:
+            subscription.active = False
 
     def close(self) -> None:
         """Close the channel. Calls in progress end with CANCELLED."""
         if self._closed:
             return
         self._closed = True
+        self._tell_no_more()
         core, runtime = self.core, self.runtime
         if core is None or runtime is None:
             return
@@ -240,6 +275,7 @@ class Channel(interface.Channel):
         core, runtime = getattr(self, "core", None), getattr(self, "runtime", None)
         if core is not None and runtime is not None and not self._closed:
             self._closed = True
+            self._tell_no_more()
             runtime.post(core.close)
 
 
@@ -541,100 +577,6 @@ _CREDENTIALED = _Callables(
     _CredentialedStreamUnary,
     _CredentialedStreamStream,
 )
-
-
-class ReadyFuture(Future[None]):
-    """Done when a channel is READY (`channel_ready_future`)."""
-
-    def __init__(self, channel: interface.Channel) -> None:
-        self._channel = channel
-        self._condition = threading.Condition()
-        self._ready = False
-        self._cancelled = False
-        self._callbacks: list[Callable[[Any], Any]] = []
-        channel.subscribe(self._update, try_to_connect=True)
-
-    def _update(self, state: ChannelConnectivity) -> None:
-        if state is not ChannelConnectivity.READY:
-            return
-        with self._condition:
-            if self._ready or self._cancelled:
-                return
-            self._ready = True
-            self._condition.notify_all()
-        self._channel.unsubscribe(self._update)
-        self._run_callbacks()
-
-    def __repr__(self) -> str:
-        state = "ready" if self._ready else "cancelled" if self._cancelled else "waiting"
-        return f"<{type(self).__name__} of {self._channel!r}: {state}>"
-
-    def _run_callbacks(self) -> None:
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback(self)
-
-    def cancel(self) -> bool:
-        """Stop waiting."""
-        with self._condition:
-            if self._ready:
-                return False
-            self._cancelled = True
-            self._condition.notify_all()
-        self._channel.unsubscribe(self._update)
-        self._run_callbacks()
-        return True
-
-    def cancelled(self) -> bool:
-        """Whether it was cancelled."""
-        return self._cancelled
-
-    def running(self) -> bool:
-        """Whether it still waits."""
-        return not self.done()
-
-    def done(self) -> bool:
-        """Whether the channel became READY, or it was cancelled."""
-        return self._ready or self._cancelled
-
-    def result(self, timeout: float | None = None) -> None:
-        """Wait until the channel is READY.
-
-        Args:
-            timeout: seconds to wait.
-
-        Raises:
-            FutureTimeoutError: it was not READY in time.
-            FutureCancelledError: it was cancelled.
-        """
-        with self._condition:
-            if not self._condition.wait_for(self.done, timeout):
-                raise FutureTimeoutError(f"the channel was not ready within {timeout} s")
-        if self._cancelled:
-            raise FutureCancelledError("the wait was cancelled")
-
-    def exception(self, timeout: float | None = None) -> Exception | None:
-        """None, after `result`."""
-        self.result(timeout)
-        return None
-
-    def traceback(self, timeout: float | None = None) -> Any:
-        """None, after `result`."""
-        self.result(timeout)
-        return None
-
-    def add_done_callback(self, fn: Callable[[Any], Any]) -> None:
-        """Call `fn(self)` when it is done; at once if it is."""
-        with self._condition:
-            if not self.done():
-                self._callbacks.append(fn)
-                return
-        fn(self)
-
-
-def channel_ready_future(channel: interface.Channel) -> Future[None]:
-    """A future that is done when `channel` is READY; the channel leaves IDLE for it."""
-    return ReadyFuture(channel)
 
 
 def insecure_channel(

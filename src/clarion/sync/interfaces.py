@@ -333,7 +333,7 @@ class Server(abc.ABC):
         """Stop taking calls, and end those in progress.
 
         Args:
-            grace: seconds that calls in progress may take to finish. None cancels them at once.
+            grace: seconds that calls in progress may take to finish. None ends them at once, with UNAVAILABLE.
 
         Returns:
             An event that is set when the server has stopped.

@@ -272,10 +272,14 @@ class SyncServerCall(ServerCall):
                 # The handler was told, by an exception from its context or iterator.
                 _LOG.debug("the handler of %s raised after its call was over", method.path)
                 return
-            _LOG.error("the handler of %s raised", method.path, exc_info=error)
-            if code in (None, StatusCode.OK):
-                code = StatusCode.UNKNOWN
-            details = details or f"Exception calling application: {error}"
+            if code in (None, StatusCode.OK) and self.out_of_time():
+                _LOG.debug("the handler of %s raised when its time was up", method.path)
+                code, details = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
+            else:
+                _LOG.error("the handler of %s raised", method.path, exc_info=error)
+                if code in (None, StatusCode.OK):
+                    code = StatusCode.UNKNOWN
+                details = details or f"Exception calling application: {error}"
         fields = encode_metadata(context._trailing)
         with self.link.lock:
             if not self.over:

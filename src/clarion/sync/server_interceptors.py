@@ -102,15 +102,15 @@ class InterceptedCall(SyncServerCall):
             self.method = method
             if method.request_streaming:
                 return True
-            while self.inbox:
-                self.message_received(self.take_message())
+            self.request_from_inbox()
             if self.connection.outbox:
                 # Credit for what was in the inbox.
                 self.link.flush_soon()
-            if not self.requests_done or self.over:
+            if self.over:
                 return False
-            if self.request is None:
+            if self.request is not None:
+                return True
+            if self.requests_done:
                 # Says so, and ends the call.
                 self.messages_ended()
-                return False
-            return True
+            return False

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
+from clarion.server_core import STOPPED, cut_off_calls
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import Link
 from clarion.sync.server_call import SyncServerCall
@@ -122,6 +123,18 @@ class ServerLink(Link):
         """The server does not want this connection; by default because it has connections enough."""
         with self.lock:
             self.connection.fail(code, why)
+            self.flush()
+
+    def cut_off(self) -> None:
+        """End the calls and the connection, because the server stops (on the I/O thread)."""
+        with self.lock:
+            # As after received bytes: one write for all calls, with no other thread in between.
+            self.receiving = True
+            try:
+                cut_off_calls(self.connection)
+                self.connection.close(STOPPED)
+            finally:
+                self.receiving = False
             self.flush()
 
     def closed(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.listening import Listener, bind
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
-from clarion.server_core import ServerCore, ServerOptions
+from clarion.server_core import STOPPED, ServerCore, ServerOptions
 from clarion.sync import interfaces
 from clarion.sync.dispatcher import Dispatcher
 from clarion.sync.interceptor_interface import ServerInterceptor
@@ -118,8 +118,8 @@ class Server(interfaces.Server):
         """Listen on `address` without TLS.
 
         Args:
-            address: `host:port`, `[v6]:port`, `unix:path`, `unix-abstract:name`; port 0 picks a free one, and
-                `[::]` takes IPv4 too.
+            address: `host:port`, `[v6]:port`, `unix:path`, `unix-abstract:name`; port 0 picks a free one, none
+                is 443, and `[::]` takes IPv4 too.
 
         Returns:
             The port (1 for a Unix socket, as grpcio has it).
@@ -194,7 +194,7 @@ class Server(interfaces.Server):
         """Stop taking calls, and end those in progress. Returns at once.
 
         Args:
-            grace: seconds that calls in progress may take to finish; then they are cancelled. None cancels
+            grace: seconds that calls in progress may take to finish; then they end with UNAVAILABLE. None ends
                 them at once.
 
         Returns:
@@ -275,7 +275,7 @@ class Server(interfaces.Server):
             for listener in self._listeners:
                 listener.close()
             for handshake in list(self.handshakes):
-                handshake.give_up("the server was stopped")
+                handshake.give_up(STOPPED)
             if grace is not None:
                 for link in list(self._links):
                     link.drain()
@@ -289,7 +289,7 @@ class Server(interfaces.Server):
     def _cut_off(self) -> None:
         self.core.stopping = True
         for link in list(self._links):
-            link.close("the server was stopped")
+            link.cut_off()
 
     def _finish(self) -> None:
         if not self._stopped.is_set():

@@ -6,7 +6,7 @@ from clarion import ServiceRpcHandler, channel_ready_future
 from clarion.method import MethodsHandler as DictionaryGenericHandler
 from clarion.method import _MethodHandler as RpcMethodHandler
 from clarion.replace import GRPC_VERSION
-from clarion.sync.channel import ReadyFuture as _ChannelReadyFuture
+from clarion.sync.ready_future import ReadyFuture as _ChannelReadyFuture
 
 __all__ = [
     "DictionaryGenericHandler",
