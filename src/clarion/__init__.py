@@ -6,37 +6,11 @@ generated works. `clarion.aio` is the same for asyncio.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clarion._version import __version__
 from clarion.connectivity import ChannelConnectivity
-from clarion.credentials import (
-    AuthMetadataContext,
-    AuthMetadataPlugin,
-    AuthMetadataPluginCallback,
-    CallCredentials,
-    ChannelCredentials,
-    LocalConnectionType,
-    ServerCertificateConfiguration,
-    ServerCredentials,
-    access_token_call_credentials,
-    alts_channel_credentials,
-    alts_server_credentials,
-    composite_call_credentials,
-    composite_channel_credentials,
-    compute_engine_channel_credentials,
-    dynamic_ssl_server_credentials,
-    insecure_server_credentials,
-    local_channel_credentials,
-    local_server_credentials,
-    metadata_call_credentials,
-    ssl_channel_credentials,
-    ssl_server_certificate_configuration,
-    ssl_server_credentials,
-    xds_channel_credentials,
-    xds_server_credentials,
-)
+from clarion.first_use import on_first_use
 from clarion.method import (
     Compression,
     GenericRpcHandler,
@@ -50,50 +24,107 @@ from clarion.method import (
     unary_unary_rpc_method_handler,
 )
 from clarion.propagation import detached
-from clarion.replace import install_as_grpc
 from clarion.rpc_error import RpcError
-from clarion.runtime_protos import protos, protos_and_services, services
 from clarion.status import Status, StatusCode
-from clarion.sync import (
-    Call,
-    CallFuture,
-    CallIterator,
-    Channel,
-    ClientCallDetails,
-    Future,
-    FutureCancelledError,
-    FutureTimeoutError,
-    RpcContext,
-    Server,
-    ServerInterceptor,
-    ServicerContext,
-    StreamStreamClientInterceptor,
-    StreamStreamMultiCallable,
-    StreamUnaryClientInterceptor,
-    StreamUnaryMultiCallable,
-    UnaryStreamClientInterceptor,
-    UnaryStreamMultiCallable,
-    UnaryUnaryClientInterceptor,
-    UnaryUnaryMultiCallable,
-    channel_ready_future,
-    insecure_channel,
-    intercept_channel,
-    secure_channel,
-    server,
-)
 
 if TYPE_CHECKING:
     from clarion import aio as aio
     from clarion import experimental as experimental
+    from clarion.credentials import (
+        AuthMetadataContext,
+        AuthMetadataPlugin,
+        AuthMetadataPluginCallback,
+        CallCredentials,
+        ChannelCredentials,
+        LocalConnectionType,
+        ServerCertificateConfiguration,
+        ServerCredentials,
+        access_token_call_credentials,
+        alts_channel_credentials,
+        alts_server_credentials,
+        composite_call_credentials,
+        composite_channel_credentials,
+        compute_engine_channel_credentials,
+        dynamic_ssl_server_credentials,
+        insecure_server_credentials,
+        local_channel_credentials,
+        local_server_credentials,
+        metadata_call_credentials,
+        ssl_channel_credentials,
+        ssl_server_certificate_configuration,
+        ssl_server_credentials,
+        xds_channel_credentials,
+        xds_server_credentials,
+    )
+    from clarion.replace import install_as_grpc
+    from clarion.runtime_protos import protos, protos_and_services, services
+    from clarion.sync.channel import insecure_channel, secure_channel
+    from clarion.sync.channel_interface import (
+        Channel,
+        StreamStreamMultiCallable,
+        StreamUnaryMultiCallable,
+        UnaryStreamMultiCallable,
+        UnaryUnaryMultiCallable,
+    )
+    from clarion.sync.errors import FutureCancelledError, FutureTimeoutError
+    from clarion.sync.interceptor_interface import (
+        ClientCallDetails,
+        ServerInterceptor,
+        StreamStreamClientInterceptor,
+        StreamUnaryClientInterceptor,
+        UnaryStreamClientInterceptor,
+        UnaryUnaryClientInterceptor,
+    )
+    from clarion.sync.interceptors import intercept_channel
+    from clarion.sync.interfaces import (
+        Call,
+        CallFuture,
+        CallIterator,
+        Future,
+        RpcContext,
+        Server,
+        ServicerContext,
+    )
+    from clarion.sync.ready_future import channel_ready_future
+    from clarion.sync.sync_server import server
 else:
-    # Type checkers must not see this: they would take any name for granted.
-    def __getattr__(name: str) -> Any:
-        # grpcio's module has these without an import of their own. They are loaded on first use, because asyncio takes
-        # longer to import than everything else here.
-        if name in ("aio", "experimental"):
-            return importlib.import_module(f"clarion.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
+    # grpcio's module has `aio` and `experimental` without an import of their own, too.
+    __getattr__ = on_first_use(
+        __name__,
+        {
+            "clarion.credentials": (
+                "AuthMetadataContext AuthMetadataPlugin AuthMetadataPluginCallback "
+                "CallCredentials ChannelCredentials LocalConnectionType "
+                "ServerCertificateConfiguration ServerCredentials access_token_call_credentials "
+                "alts_channel_credentials alts_server_credentials composite_call_credentials "
+                "composite_channel_credentials compute_engine_channel_credentials "
+                "dynamic_ssl_server_credentials insecure_server_credentials "
+                "local_channel_credentials local_server_credentials metadata_call_credentials "
+                "ssl_channel_credentials ssl_server_certificate_configuration "
+                "ssl_server_credentials xds_channel_credentials xds_server_credentials"
+            ),
+            "clarion.replace": "install_as_grpc",
+            "clarion.runtime_protos": "protos protos_and_services services",
+            "clarion.sync.channel": "insecure_channel secure_channel",
+            "clarion.sync.channel_interface": (
+                "Channel StreamStreamMultiCallable StreamUnaryMultiCallable "
+                "UnaryStreamMultiCallable UnaryUnaryMultiCallable"
+            ),
+            "clarion.sync.errors": "FutureCancelledError FutureTimeoutError",
+            "clarion.sync.interceptor_interface": (
+                "ClientCallDetails ServerInterceptor StreamStreamClientInterceptor "
+                "StreamUnaryClientInterceptor UnaryStreamClientInterceptor "
+                "UnaryUnaryClientInterceptor"
+            ),
+            "clarion.sync.interceptors": "intercept_channel",
+            "clarion.sync.interfaces": (
+                "Call CallFuture CallIterator Future RpcContext Server ServicerContext"
+            ),
+            "clarion.sync.ready_future": "channel_ready_future",
+            "clarion.sync.sync_server": "server",
+        },
+        submodules=("aio", "experimental"),
+    )
 
 __all__ = [
     "AuthMetadataContext",

@@ -2,44 +2,73 @@
 
 from __future__ import annotations
 
-from clarion.aio.aio_server import server
-from clarion.aio.channel import insecure_channel, secure_channel
-from clarion.aio.errors import (
-    EOF,
-    AbortError,
-    AioRpcError,
-    BaseError,
-    EOFType,
-    InternalError,
-    UsageError,
-)
-from clarion.aio.intercepted_calls import InterceptedUnaryUnaryCall
-from clarion.aio.interceptors import (
-    ClientCallDetails,
-    ClientInterceptor,
-    ServerInterceptor,
-    StreamStreamClientInterceptor,
-    StreamUnaryClientInterceptor,
-    UnaryStreamClientInterceptor,
-    UnaryUnaryClientInterceptor,
-)
-from clarion.aio.interfaces import (
-    Call,
-    Channel,
-    ChannelArgumentType,
-    RpcContext,
-    Server,
-    ServicerContext,
-    StreamStreamCall,
-    StreamStreamMultiCallable,
-    StreamUnaryCall,
-    StreamUnaryMultiCallable,
-    UnaryStreamCall,
-    UnaryStreamMultiCallable,
-    UnaryUnaryCall,
-    UnaryUnaryMultiCallable,
-)
+from typing import TYPE_CHECKING
+
+from clarion.first_use import on_first_use
 from clarion.metadata import Metadata
+
+if TYPE_CHECKING:
+    from clarion.aio.aio_server import server
+    from clarion.aio.channel import insecure_channel, secure_channel
+    from clarion.aio.errors import (
+        EOF,
+        AbortError,
+        AioRpcError,
+        BaseError,
+        EOFType,
+        InternalError,
+        UsageError,
+    )
+    from clarion.aio.intercepted_calls import InterceptedUnaryUnaryCall
+    from clarion.aio.interceptors import (
+        ClientCallDetails,
+        ClientInterceptor,
+        ServerInterceptor,
+        StreamStreamClientInterceptor,
+        StreamUnaryClientInterceptor,
+        UnaryStreamClientInterceptor,
+        UnaryUnaryClientInterceptor,
+    )
+    from clarion.aio.interfaces import (
+        Call,
+        Channel,
+        ChannelArgumentType,
+        RpcContext,
+        Server,
+        ServicerContext,
+        StreamStreamCall,
+        StreamStreamMultiCallable,
+        StreamUnaryCall,
+        StreamUnaryMultiCallable,
+        UnaryStreamCall,
+        UnaryStreamMultiCallable,
+        UnaryUnaryCall,
+        UnaryUnaryMultiCallable,
+    )
+else:
+    # So that asyncio is loaded by those who use it.
+    __getattr__ = on_first_use(
+        __name__,
+        {
+            "clarion.aio.aio_server": "server",
+            "clarion.aio.channel": "insecure_channel secure_channel",
+            "clarion.aio.errors": (
+                "EOF AbortError AioRpcError BaseError EOFType InternalError UsageError"
+            ),
+            "clarion.aio.intercepted_calls": "InterceptedUnaryUnaryCall",
+            "clarion.aio.interceptors": (
+                "ClientCallDetails ClientInterceptor ServerInterceptor "
+                "StreamStreamClientInterceptor StreamUnaryClientInterceptor "
+                "UnaryStreamClientInterceptor UnaryUnaryClientInterceptor"
+            ),
+            "clarion.aio.interfaces": (
+                "Call Channel ChannelArgumentType RpcContext Server ServicerContext "
+                "StreamStreamCall StreamStreamMultiCallable StreamUnaryCall "
+                "StreamUnaryMultiCallable UnaryStreamCall UnaryStreamMultiCallable UnaryUnaryCall "
+                "UnaryUnaryMultiCallable"
+            ),
+        },
+    )
 
 __all__ = [
     "EOF",

@@ -15,9 +15,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from clarion.sync import Channel
 from clarion.sync import runtime as _runtime
 from clarion.sync.channel import Channel as OwnChannel
+from clarion.sync.channel_interface import Channel
 
 __all__ = ["ChannelCache", "number_from_environment"]
 

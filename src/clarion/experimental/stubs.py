@@ -16,7 +16,8 @@ from clarion.credentials import insecure_channel_credentials, ssl_channel_creden
 from clarion.experimental.channel_cache import ChannelCache, number_from_environment
 from clarion.experimental.warning import experimental_api
 from clarion.method import Compression
-from clarion.sync import Channel, insecure_channel, secure_channel
+from clarion.sync.channel import insecure_channel, secure_channel
+from clarion.sync.channel_interface import Channel
 from clarion.sync.interfaces import CallIterator
 
 __all__ = [

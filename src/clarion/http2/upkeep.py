@@ -40,6 +40,18 @@ class Keepalive:
         call_later: see the module.
     """
 
+    __slots__ = (
+        "_asked",
+        "_call_later",
+        "_config",
+        "_connection",
+        "_heard",
+        "_pings",
+        "_quiet",
+        "_timer",
+        "_work",
+    )
+
     def __init__(self, connection: Connection, call_later: CallLater) -> None:
         self._connection = connection
         self._config = connection.config.keepalive
@@ -125,6 +137,16 @@ class Idleness:
         idle: what to call then, once.
     """
 
+    __slots__ = (
+        "_call_later",
+        "_connection",
+        "_idle",
+        "_period",
+        "_quiet",
+        "_timer",
+        "_work",
+    )
+
     def __init__(
         self,
         connection: Connection,
@@ -174,6 +196,14 @@ class Lifetime:
         call_later: see the module.
         random: a number from 0 up to 1, so that connections made together do not end together.
     """
+
+    __slots__ = (
+        "_call_later",
+        "_config",
+        "_connection",
+        "_idleness",
+        "_timers",
+    )
 
     def __init__(
         self, connection: Connection, call_later: CallLater, random: Callable[[], float]
