@@ -65,6 +65,7 @@ def run(work: Any) -> None:
     """Run `work(channel)` twice on a loop of its own; nothing may be left after it."""
 
     async def main() -> None:
+        mine = asyncio.all_tasks()
         async with serving() as target, aio.insecure_channel(target) as channel:
             await asyncio.wait_for(work(channel), LIMIT)
             before = Footprint.now()
@@ -73,7 +74,7 @@ def run(work: Any) -> None:
             while (after := Footprint.now()).more_than(before):  # noqa: ASYNC110 - they say it to nobody
                 await asyncio.sleep(0.02)
             assert after.resident - before.resident < 24 << 20
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert asyncio.all_tasks() == mine
 
     before = Footprint.now()
     asyncio.run(asyncio.wait_for(main(), 2 * LIMIT))
