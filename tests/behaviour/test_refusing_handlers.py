@@ -24,3 +24,18 @@ def test_a_refusal_does_not_wait_for_the_client_s_end(front: FrontEnd, count: in
             break
     outcome = call.finish()
     assert (outcome.code, outcome.details) == ("UNAUTHENTICATED", "who are you?")
+
+
+def test_a_deadline_ends_a_call_whose_client_never_half_closes(front: FrontEnd) -> None:
+    front.clarion_only("answers without waiting for the client's end")
+    rig = front.rig(unary_unary=_echo, maximum_concurrent_rpcs=1)
+    call = rig.client.open(SERVICE + "UnaryUnary", "stream_stream", None, timeout=0.2)
+    call.write(b"x")
+    assert call.finish().code == "DEADLINE_EXCEEDED"
+    # The server gave the call up as well, and has room for another.
+    assert rig.call("unary_unary", [b"y"], timeout=LIMIT).responses == [b"y"]
+
+
+async def _echo(call: ServerCall) -> bytes:
+    request: bytes = call.request
+    return request

@@ -163,12 +163,25 @@ def test_an_early_answer_waits_for_the_client_s_end(rig: Rig, plain: bool) -> No
     else:
         call.finish(StatusCode.OK)
     assert not call.over
+    assert call.late_ends == 0
     rig.side.feed(data(1, b"", end=True))
     assert call.over
+    assert call.late_ends == 1
     assert rig.core.active == 0
     # Nothing more can come of it.
     call.finish_ok(b"again")
     call.finish(StatusCode.INTERNAL)
+
+
+def test_a_deadline_counts_while_an_early_answer_waits(rig: Rig) -> None:
+    call = rig.open(1, "UnaryUnary", (b"grpc-timeout", b"1S"))
+    rig.side.feed(data(1, message(b"1")))
+    call.finish_ok(b"response")
+    call.deadline_passed()
+    assert call.interruptions == 1
+    rig.side.feed(data(1, b"", end=True))
+    assert call.late_ends == 0
+    assert rig.core.active == 0
 
 
 def test_an_early_refusal_does_not_wait(rig: Rig) -> None:

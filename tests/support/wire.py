@@ -581,6 +581,7 @@ class HandledCall(ServerCall):
         self.server = server
         self.ran = False
         self.interruptions = 0
+        self.late_ends = 0
         self.changes = 0
 
     def run(self) -> None:
@@ -594,6 +595,10 @@ class HandledCall(ServerCall):
     def interrupted(self) -> None:
         assert self.interruptions == 0
         self.interruptions += 1
+
+    def ended_late(self) -> None:
+        assert self.over
+        self.late_ends += 1
 
     def handler_failed_lookup(self, error: Exception) -> None:
         self.server.failures.append(error)

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 from clarion.aio import interfaces
 from clarion.aio.errors import UsageError
-from clarion.aio.intercepting_server import InterceptedServerCall, InterceptingCore
 from clarion.aio.interceptors import ServerInterceptor, check_server_interceptors
 from clarion.aio.link import Link
 from clarion.aio.server_call import AioServerCall
+from clarion.aio.server_interceptors import InterceptedCall, InterceptedCore
 from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.listening import Listener, bind
@@ -60,7 +60,7 @@ class ServerLink(Link):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         server = self._server
-        kind = server.call_class
+        kind = server.call_type
         self.connection = Connection(
             self,
             self.loop.time,
@@ -120,16 +120,16 @@ class Server(interfaces.Server):
         chain = check_server_interceptors(interceptors)
         settings = ServerOptions.read(options)
         self.core: ServerCore
-        self.call_class: type[AioServerCall]
+        self.call_type: type[AioServerCall]
         if chain:
-            self.core = InterceptingCore(
+            self.core = InterceptedCore(
                 handlers or (), settings, maximum_concurrent_rpcs, compression
             )
             self.core.interceptors = chain
-            self.call_class = InterceptedServerCall
+            self.call_type = InterceptedCall
         else:
             self.core = ServerCore(handlers or (), settings, maximum_concurrent_rpcs, compression)
-            self.call_class = AioServerCall
+            self.call_type = AioServerCall
         self.migration_thread_pool = migration_thread_pool
         self.links: set[ServerLink] = set()
         # Connections that are not secured yet.

@@ -1,7 +1,7 @@
 """The interceptors of `grpc.aio`: what applications implement to see and change calls on either side.
 
 A client interceptor is given to `insecure_channel`, a server interceptor to `server`; the first of several is the
-outermost. How they are run is in `intercepted_calls` and `intercepting_server`.
+outermost. How they are run is in `intercepted_calls` and `server_interceptors`.
 """
 
 from __future__ import annotations

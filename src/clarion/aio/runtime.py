@@ -16,9 +16,9 @@ from contextvars import Context
 from typing import Any
 
 from clarion.aio.link import Link
-from clarion.apart import apart
 from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
 from clarion.http2 import Abort, Config, Connection, Keepalive
+from clarion.plugin_threads import apart
 from clarion.resolver.target import Address, HostPort, UnixAddress
 from clarion.sockets import prepare
 

@@ -117,6 +117,10 @@ class AioServerCall(ServerCall):
         if self._writers is not None:
             self._writers.wake()
 
+    def ended_late(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
     def interrupted(self) -> None:
         # Not only the handler's task may wait for the call.
         self.inbox_changed()
@@ -171,8 +175,8 @@ class AioServerCall(ServerCall):
             self._finish_failed(method, context, error)
         finally:
             self.finished = True
-            if self._timer is not None:
-                self._timer.cancel()
+            if self.over:
+                self.ended_late()
             self.link.flush_soon()
             if context._callbacks is not None:
                 self._run_callbacks(context)

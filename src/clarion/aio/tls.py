@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from clarion.apart import apart
+from clarion.plugin_threads import apart
 from clarion.security import (
     LocalServer,
     ServerSecurity,

@@ -73,6 +73,10 @@ class ServerCall(ServerStream, Family):
         """A request was added to the inbox, or `requests_done` became true."""
         raise NotImplementedError
 
+    def ended_late(self) -> None:
+        """The OK of a handler that is done was sent, or refused: nothing is left to watch."""
+        raise NotImplementedError
+
     def interrupted(self) -> None:
         """The call is over, by no doing of the handler: stop it. `abort` says why, if it was the peer."""
         raise NotImplementedError
@@ -135,7 +139,7 @@ class ServerCall(ServerStream, Family):
                     self._early = True
                     self.run()
             elif self._ending is not None:
-                self.finish(StatusCode.OK)
+                self._end_late(self._ending)
 
     def messages_ended(self) -> None:
         method = self.method
@@ -147,7 +151,7 @@ class ServerCall(ServerStream, Family):
             self.fail(StatusCode.UNIMPLEMENTED, "the client sent no request; the method takes one")
         elif self._early:
             if self._ending is not None:
-                self.finish(StatusCode.OK, "", self._ending)
+                self._end_late(self._ending)
         elif self.requests > 1:
             self.fail(StatusCode.UNIMPLEMENTED, _TOO_MANY)
         else:
@@ -200,6 +204,11 @@ class ServerCall(ServerStream, Family):
         elif not self.over:
             self.send_ok_response(payload)
             self._leave()
+
+    def _end_late(self, fields: Fields) -> None:
+        """What an early OK waited for has come."""
+        self.finish(StatusCode.OK, "", fields)
+        self.ended_late()
 
     def request_from_inbox(self) -> None:
         """The method takes one request after all: find it among those that came, if any did."""

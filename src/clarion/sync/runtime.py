@@ -15,9 +15,9 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clarion.apart import apart
 from clarion.client_core import LinkOwner, Timer
 from clarion.http2 import Config
+from clarion.plugin_threads import apart
 from clarion.resolver.target import Address, HostPort, UnixAddress
 from clarion.sockets import prepare
 from clarion.sync.client_link import ClientLink

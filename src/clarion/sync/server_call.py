@@ -124,9 +124,12 @@ class SyncServerCall(ServerCall):
         with self.link.lock:
             self.deadline_passed()
 
+    def ended_late(self) -> None:
+        self._ended()
+
     def _ended(self) -> None:
-        """The call is over, one way or the other."""
-        if self._timer is not None:
+        """The call is over, or its handler is done and the rest is the client's: its deadline still counts then."""
+        if self._timer is not None and self.over:
             self._timer.cancel()
             self._timer = None
         context = self._context

@@ -15,9 +15,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clarion.apart import apart
 from clarion.client_core import LinkOwner
 from clarion.http2 import Config, ErrorCode
+from clarion.plugin_threads import apart
 from clarion.security import (
     AuthContext,
     LocalServer,

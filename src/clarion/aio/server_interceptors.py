@@ -30,14 +30,14 @@ from clarion.server_core import ServerCore
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 
-__all__ = ["InterceptedServerCall", "InterceptingCore"]
+__all__ = ["InterceptedCall", "InterceptedCore"]
 
 _LOG = logging.getLogger(__name__)
 
 _UNKNOWN_YET = Method("", stream_stream_rpc_method_handler(lambda _, __: None))
 
 
-class InterceptingCore(ServerCore):
+class InterceptedCore(ServerCore):
     """What all connections of a server with interceptors share.
 
     Attributes:
@@ -64,22 +64,12 @@ class InterceptingCore(ServerCore):
             handler_call_details: HandlerCallDetails,
         ) -> RpcMethodHandler | None:
             if index == len(self.interceptors):
-                return self._look_up(handler_call_details)
+                return self.lookup(handler_call_details)
             return await self.interceptors[index].intercept_service(
                 self._continuation(index + 1), handler_call_details
             )
 
         return continuation
-
-    def _look_up(self, details: HandlerCallDetails) -> RpcMethodHandler | None:
-        found = self._registered.get(details.method) or self._methods.get(details.method)
-        if found is not None:
-            return found
-        for generic in self._generic:
-            found = generic.service(details)
-            if found is not None:
-                return found
-        return None
 
     def method(self, head: RequestHead, handler: RpcMethodHandler) -> Method:
         """The handler, ready for serving; where it is the one of the tables, it is made ready once."""
@@ -91,7 +81,7 @@ class InterceptingCore(ServerCore):
         return Method(path, handler)
 
 
-class InterceptedServerCall(AioServerCall):
+class InterceptedCall(AioServerCall):
     """One call of a server that has interceptors."""
 
     async def _serve(self, method: Method) -> None:
@@ -127,7 +117,7 @@ class InterceptedServerCall(AioServerCall):
     async def _choose(self, expected: Method) -> Method | None:
         """The method, with its request or requests where handlers look for them; None if the call is over."""
         core = self.core
-        assert isinstance(core, InterceptingCore)
+        assert isinstance(core, InterceptedCore)
         assert self.head is not None
         handler = await core.handler(self.head)
         if self.over:

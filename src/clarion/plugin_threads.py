@@ -34,7 +34,7 @@ class _Threads:
                 self._idle -= 1
         if start:
             threading.Thread(
-                target=self._main, args=(work,), name="clarion-apart", daemon=True
+                target=self._main, args=(work,), name="clarion-plugin", daemon=True
             ).start()
         else:
             self._work.put(work)
@@ -44,7 +44,7 @@ class _Threads:
             try:
                 work()
             except BaseException:
-                _LOG.exception("what was called on a thread apart raised")
+                _LOG.exception("what was called on a thread of its own raised")
             # Nothing of it may live on while the thread waits.
             del work
             with self._lock:
