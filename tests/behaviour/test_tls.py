@@ -20,51 +20,17 @@ from support.credentials import (
     pair,
     server_tls,
 )
-from support.front_end import FrontEnd, Rig
-from support.handlers import ServerCall
+from support.front_end import FrontEnd
 from support.libraries import LIMIT, PATTERNS
 from support.simple import ECHOES, Hang
-
-SECURE = {"transport_security_type": [b"ssl"], "security_level": [b"TSI_PRIVACY_AND_INTEGRITY"]}
-
-
-class Witness:
-    """A handler that keeps what the connection says about the client."""
-
-    def __init__(self) -> None:
-        self.auth: dict[str, list[bytes]] = {}
-        self.identities: list[bytes] | None = None
-        self.key: str | None = None
-        self.peer = ""
-
-    async def __call__(self, call: ServerCall) -> bytes:
-        context: Any = call.context
-        self.auth = {key: list(values) for key, values in context.auth_context().items()}
-        identities = context.peer_identities()
-        self.identities = None if identities is None else list(identities)
-        self.key = context.peer_identity_key()
-        self.peer = context.peer()
-        return b"seen"
-
-
-def _tls_rig(front: FrontEnd, **arguments: Any) -> Rig:
-    arguments.setdefault("credentials", server_tls(front.library))
-    arguments.setdefault("client_credentials", client_tls(front.library))
-    return front.rig(**{**ECHOES, **arguments})
-
-
-def _refused(rig: Rig) -> str:
-    outcome = rig.call("unary_unary", [b"x"])
-    assert (outcome.code, outcome.responses) == ("UNAVAILABLE", []), outcome
-    return outcome.details
-
+from support.tls import SECURE, Witness, refused, tls_rig
 
 # Calls
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_calls_of_every_pattern(front: FrontEnd, pattern: str) -> None:
-    rig = _tls_rig(front)
+    rig = tls_rig(front)
     requests = [b"a", b"b", b"c"] if pattern.startswith("stream") else [b"a"]
     outcome = rig.call(pattern, requests)
     expected = {
@@ -77,7 +43,7 @@ def test_calls_of_every_pattern(front: FrontEnd, pattern: str) -> None:
 
 
 def test_messages_of_many_records(front: FrontEnd) -> None:
-    rig = _tls_rig(front)
+    rig = tls_rig(front)
     requests = [bytes([number]) * 1_000_000 for number in range(8)]
     outcome = rig.call("stream_stream", requests)
     assert outcome.code == "OK"
@@ -85,13 +51,13 @@ def test_messages_of_many_records(front: FrontEnd) -> None:
 
 
 def test_many_calls_at_the_same_time(front: FrontEnd) -> None:
-    rig = _tls_rig(front)
+    rig = tls_rig(front)
     calls = [rig.open("unary_unary", [b"%d" % number]) for number in range(40)]
     assert [call.finish().responses for call in calls] == [[b"%d" % n] for n in range(40)]
 
 
 def test_many_threads_on_one_channel(front: FrontEnd) -> None:
-    rig = _tls_rig(front)
+    rig = tls_rig(front)
     wrong: list[Any] = []
 
     def work(number: int) -> None:
@@ -110,7 +76,7 @@ def test_many_threads_on_one_channel(front: FrontEnd) -> None:
 
 
 def test_a_conversation_takes_turns(front: FrontEnd) -> None:
-    call = _tls_rig(front).open("stream_stream")
+    call = tls_rig(front).open("stream_stream")
     for turn in range(10):
         call.write(b"%d" % turn)
         assert call.read() == b"%d" % turn
@@ -120,7 +86,7 @@ def test_a_conversation_takes_turns(front: FrontEnd) -> None:
 
 def test_a_call_is_cancelled(front: FrontEnd) -> None:
     hang = Hang()
-    rig = _tls_rig(front, unary_unary=hang)
+    rig = tls_rig(front, unary_unary=hang)
     call = rig.open("unary_unary", [b"x"])
     hang.wait_started()
     call.cancel()
@@ -129,7 +95,7 @@ def test_a_call_is_cancelled(front: FrontEnd) -> None:
 
 
 def test_the_server_stops_with_grace(front: FrontEnd) -> None:
-    rig = _tls_rig(front)
+    rig = tls_rig(front)
     call = rig.open("stream_stream")
     call.write(b"a")
     assert call.read() == b"a"
@@ -164,7 +130,7 @@ def test_unix_sockets(front: FrontEnd, tmp_path: Path) -> None:
 
 def test_a_client_without_a_certificate(front: FrontEnd) -> None:
     witness = Witness()
-    rig = _tls_rig(front, unary_unary=witness)
+    rig = tls_rig(front, unary_unary=witness)
     assert rig.call("unary_unary", [b"x"]).code == "OK"
     assert SECURE.items() <= witness.auth.items()
     assert witness.auth["ssl_session_reused"] == [b"false"]
@@ -187,7 +153,7 @@ def test_a_plain_connection(front: FrontEnd) -> None:
 def test_the_identity_of_a_client_certificate(front: FrontEnd) -> None:
     witness = Witness()
     library = front.library
-    rig = _tls_rig(
+    rig = tls_rig(
         front,
         unary_unary=witness,
         credentials=server_tls(library, roots="ca", require=True),
@@ -209,7 +175,7 @@ def test_the_identity_of_a_client_certificate(front: FrontEnd) -> None:
 def test_a_client_certificate_with_a_common_name_alone(front: FrontEnd) -> None:
     witness = Witness()
     library = front.library
-    rig = _tls_rig(
+    rig = tls_rig(
         front,
         unary_unary=witness,
         credentials=server_tls(library, roots="ca", require=True),
@@ -223,7 +189,7 @@ def test_a_client_certificate_with_a_common_name_alone(front: FrontEnd) -> None:
 def test_a_certificate_that_is_not_required_is_not_asked_for(front: FrontEnd) -> None:
     witness = Witness()
     library = front.library
-    rig = _tls_rig(
+    rig = tls_rig(
         front,
         unary_unary=witness,
         credentials=server_tls(library, roots="ca"),
@@ -238,12 +204,12 @@ def test_a_certificate_that_is_not_required_is_not_asked_for(front: FrontEnd) ->
 )
 def test_clients_that_a_server_does_not_trust(front: FrontEnd, name: str | None, why: str) -> None:
     library = front.library
-    rig = _tls_rig(
+    rig = tls_rig(
         front,
         credentials=server_tls(library, roots="ca", require=True),
         client_credentials=client_tls(library, name),
     )
-    details = _refused(rig)
+    details = refused(rig)
     if library.name == "clarion":
         assert f"the peer refused the TLS connection: {why}" in details
 
@@ -263,8 +229,8 @@ def test_clients_that_a_server_does_not_trust(front: FrontEnd, name: str | None,
     ],
 )
 def test_servers_that_a_client_does_not_trust(front: FrontEnd, name: str, why: str) -> None:
-    rig = _tls_rig(front, credentials=server_tls(front.library, name))
-    details = _refused(rig)
+    rig = tls_rig(front, credentials=server_tls(front.library, name))
+    details = refused(rig)
     if front.library.name == "clarion":
         # OpenSSL's words have changed with its versions.
         details = details.replace("unsupported", "unsuitable").replace("self signed", "self-signed")
@@ -275,7 +241,7 @@ def test_servers_that_a_client_does_not_trust(front: FrontEnd, name: str, why: s
 
 @pytest.mark.parametrize("name", ["rsa", "server"])
 def test_kinds_of_keys(front: FrontEnd, name: str) -> None:
-    rig = _tls_rig(front, credentials=server_tls(front.library, name))
+    rig = tls_rig(front, credentials=server_tls(front.library, name))
     assert rig.call("unary_unary", [b"x"]).code == "OK"
 
 
@@ -289,20 +255,20 @@ def test_a_common_name_counts_where_there_is_no_other(front: FrontEnd) -> None:
 def test_trust_in_a_certificate_that_is_no_root(front: FrontEnd, part: int) -> None:
     chain = certificate("server").split(b"-----BEGIN ")
     roots = b"-----BEGIN " + chain[part]
-    rig = _tls_rig(front, client_credentials=front.library.root.ssl_channel_credentials(roots))
+    rig = tls_rig(front, client_credentials=front.library.root.ssl_channel_credentials(roots))
     assert rig.call("unary_unary", [b"x"]).code == "OK"
 
 
 def test_text_between_roots_is_ignored(front: FrontEnd) -> None:
     roots = "# Größe\n".encode("latin-1") + certificate("other-ca") + b"--\n" + certificate("ca")
-    rig = _tls_rig(front, client_credentials=front.library.root.ssl_channel_credentials(roots))
+    rig = tls_rig(front, client_credentials=front.library.root.ssl_channel_credentials(roots))
     assert rig.call("unary_unary", [b"x"]).code == "OK"
 
 
 @pytest.mark.parametrize("roots", [None, b""])
 def test_without_roots_the_systems_count(front: FrontEnd, roots: bytes | None) -> None:
-    rig = _tls_rig(front, client_credentials=front.library.root.ssl_channel_credentials(roots))
-    details = _refused(rig)
+    rig = tls_rig(front, client_credentials=front.library.root.ssl_channel_credentials(roots))
+    details = refused(rig)
     assert "unable to get local issuer certificate" in details
 
 
@@ -311,11 +277,11 @@ def test_a_file_of_default_roots(
 ) -> None:
     front.clarion_only("grpcio reads the file once in a process")
     monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(tmp_path / "roots.pem"))
-    assert "cannot be read" in _refused(
-        _tls_rig(front, client_credentials=client_tls(front.library, roots=None))
+    assert "cannot be read" in refused(
+        tls_rig(front, client_credentials=client_tls(front.library, roots=None))
     )
     (tmp_path / "roots.pem").write_bytes(certificate("ca"))
-    rig = _tls_rig(front, client_credentials=client_tls(front.library, roots=None))
+    rig = tls_rig(front, client_credentials=client_tls(front.library, roots=None))
     assert rig.call("unary_unary", [b"x"]).code == "OK"
 
 
@@ -340,7 +306,7 @@ def test_the_name_that_a_certificate_must_have(
     front: FrontEnd, options: dict[str, str], name: bytes
 ) -> None:
     witness = Witness()
-    rig = _tls_rig(front, unary_unary=witness, client_options=list(options.items()))
+    rig = tls_rig(front, unary_unary=witness, client_options=list(options.items()))
     assert rig.call("unary_unary", [b"x"]).code == "OK"
     assert witness.auth["ssl_requested_server_name"] == [name]
 
@@ -348,7 +314,7 @@ def test_the_name_that_a_certificate_must_have(
 @pytest.mark.parametrize("option", ["grpc.ssl_target_name_override", "grpc.default_authority"])
 @pytest.mark.parametrize("name", ["elsewhere.test", "a.b.clarion.test", "clarion.test", "10.0.0.1"])
 def test_a_name_that_the_certificate_does_not_have(front: FrontEnd, option: str, name: str) -> None:
-    details = _refused(_tls_rig(front, client_options=[(option, name)]))
+    details = refused(tls_rig(front, client_options=[(option, name)]))
     if front.library.name == "clarion":
         assert f"certificate is not valid for '{name}'" in details
         assert "for localhost, *.clarion.test, 127.0.0.1, ::1, issued by" in details
@@ -372,13 +338,13 @@ def test_of_several_certificates_the_one_with_the_name(front: FrontEnd) -> None:
 
 def test_a_plain_server(front: FrontEnd) -> None:
     rig = front.rig(**ECHOES, client_credentials=client_tls(front.library))
-    details = _refused(rig)
+    details = refused(rig)
     if front.library.name == "clarion":
         assert "TLS handshake failed: the peer speaks plain text on this port, not TLS" in details
 
 
 def test_a_plain_client(front: FrontEnd) -> None:
-    details = _refused(front.rig(**ECHOES, credentials=server_tls(front.library)))
+    details = refused(front.rig(**ECHOES, credentials=server_tls(front.library)))
     if front.library.name == "clarion":
         assert "it does not take plain text" in details
 
@@ -528,172 +494,6 @@ def test_nonsense_in_a_handshake_and_after_it(front: FrontEnd) -> None:
     assert client.call("/test.Service/UnaryUnary", "unary_unary", [b"x"]).code == "OK"
 
 
-# Credentials that cannot be used
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda root: root.ssl_channel_credentials(b"no certificate"),
-        lambda root: root.ssl_channel_credentials(
-            certificate("ca"), key("server"), certificate("client")
-        ),
-        lambda root: root.ssl_channel_credentials(certificate("ca"), b"x", certificate("client")),
-    ],
-    ids=["roots", "foreign key", "no key"],
-)
-def test_a_channel_with_credentials_that_cannot_be_used(front: FrontEnd, make: Any) -> None:
-    rig = _tls_rig(front, client_credentials=make(front.library.root))
-    details = _refused(rig)
-    if front.library.name == "clarion":
-        assert "the channel's credentials cannot be used: " in details
-
-
-def test_a_key_without_a_certificate(front: FrontEnd) -> None:
-    front.clarion_only("grpcio ends the process")
-    credentials = front.library.root.ssl_channel_credentials(certificate("ca"), key("client"))
-    details = _refused(_tls_rig(front, client_credentials=credentials))
-    assert "private_key was given without certificate_chain" in details
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda root: root.ssl_server_credentials([(b"a", b"b")]),
-        lambda root: root.ssl_server_credentials([(key("client"), certificate("server"))]),
-        lambda root: root.ssl_server_credentials([pair("server")], b"junk", True),
-        lambda root: root.alts_server_credentials(),
-    ],
-    ids=["no certificate", "foreign key", "no roots", "alts"],
-)
-def test_a_port_with_credentials_that_cannot_be_used(front: FrontEnd, make: Any) -> None:
-    with pytest.raises(RuntimeError, match=r"Failed to bind to address 127\.0\.0\.1:0"):
-        front.serve(ECHOES, credentials=make(front.library.root))
-
-
-def test_arguments_that_credentials_refuse(front: FrontEnd) -> None:
-    root = front.library.root
-    with pytest.raises(TypeError):
-        root.ssl_channel_credentials("text")
-    with pytest.raises(ValueError, match="At least one private key-certificate chain pair"):
-        root.ssl_server_credentials([])
-    with pytest.raises(ValueError, match="Illegal to require client auth"):
-        root.ssl_server_credentials([pair("server")], None, True)
-    with pytest.raises(TypeError):
-        root.ssl_server_credentials([("text", "text")])
-    with pytest.raises(ValueError, match="At least one private key-certificate chain pair"):
-        root.ssl_server_certificate_configuration([])
-    with pytest.raises(TypeError):
-        root.dynamic_ssl_server_credentials(None, lambda: None)
-    configuration = root.ssl_server_certificate_configuration([pair("server")])
-    with pytest.raises(TypeError):
-        root.dynamic_ssl_server_credentials(configuration, None)
-
-
-def test_what_is_no_credentials(front: FrontEnd) -> None:
-    root = front.library.root
-    for wrong in (3, "nothing"):
-        with pytest.raises((TypeError, AttributeError)):
-            front.connect("localhost:1", credentials=wrong)
-    for wrong in ("nothing", 3, root.ssl_channel_credentials()):
-        with pytest.raises((TypeError, AttributeError)):
-            front.serve(ECHOES, credentials=wrong)
-
-
-def test_alts_is_for_googles_platform(front: FrontEnd) -> None:
-    client = front.connect("localhost:1", credentials=front.library.root.alts_channel_credentials())
-    outcome = client.call("/test.Service/UnaryUnary", "unary_unary", [b"x"])
-    assert outcome.code == "INTERNAL"
-    assert outcome.details.startswith("Failed to create channel to 'localhost:1'")
-
-
-# Certificates that change
-
-
-class Fetcher:
-    """Gives what it is told to, and notes that it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Any = None
-        self.asked = 0
-
-    def __call__(self) -> Any:
-        self.asked += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-def test_certificates_that_change_with_each_connection(front: FrontEnd) -> None:
-    root = front.library.root
-    good = root.ssl_server_certificate_configuration([pair("server")])
-    bad = root.ssl_server_certificate_configuration([pair("wrong-name")])
-    broken = root.ssl_server_certificate_configuration([(b"a", b"b")])
-    fetcher = Fetcher()
-    server = front.serve(ECHOES, credentials=root.dynamic_ssl_server_credentials(good, fetcher))
-
-    def connects(answer: Any) -> bool:
-        fetcher.answer = answer
-        asked = fetcher.asked
-        client = front.connect(
-            server.target,
-            credentials=client_tls(front.library),
-            # A connection of its own, which grpcio's channels share otherwise.
-            options=[("grpc.use_local_subchannel_pool", 1)],
-        )
-        outcome = client.call("/test.Service/UnaryUnary", "unary_unary", [b"x"])
-        assert fetcher.asked > asked
-        return outcome.code == "OK"
-
-    assert connects(None)
-    assert not connects(bad)
-    assert not connects(None)
-    assert connects(good)
-    assert connects(ValueError("no certificate today"))
-    assert connects(3)
-    assert connects(broken)
-    assert connects(None)
-
-
-def test_new_certificates_do_not_end_calls(front: FrontEnd) -> None:
-    root = front.library.root
-    fetcher = Fetcher()
-    configuration = root.ssl_server_certificate_configuration([pair("server")])
-    rig = _tls_rig(front, credentials=root.dynamic_ssl_server_credentials(configuration, fetcher))
-    call = rig.open("stream_stream")
-    call.write(b"a")
-    assert call.read() == b"a"
-    fetcher.answer = root.ssl_server_certificate_configuration([pair("rsa")])
-    client = front.connect(
-        rig.server.target,
-        credentials=client_tls(front.library),
-        options=[("grpc.use_local_subchannel_pool", 1)],
-    )
-    assert client.call("/test.Service/UnaryUnary", "unary_unary", [b"x"]).code == "OK"
-    call.write(b"b")
-    assert call.read() == b"b"
-    call.done_writing()
-    assert call.finish().code == "OK"
-
-
-def test_changing_certificates_and_clients_that_must_have_one(front: FrontEnd) -> None:
-    root = front.library.root
-    configuration = root.ssl_server_certificate_configuration([pair("server")], certificate("ca"))
-    witness = Witness()
-    credentials = root.dynamic_ssl_server_credentials(configuration, lambda: None, True)
-    rig = _tls_rig(
-        front,
-        unary_unary=witness,
-        credentials=credentials,
-        client_credentials=client_tls(front.library, "client"),
-    )
-    assert rig.call("unary_unary", [b"x"]).code == "OK"
-    assert witness.identities == CLIENT_NAMES
-    client = front.connect(rig.server.target, credentials=client_tls(front.library))
-    outcome = client.call("/test.Service/UnaryUnary", "unary_unary", [b"x"])
-    assert outcome.code == "UNAVAILABLE"
-
-
 # Without TLS
 
 
@@ -729,7 +529,7 @@ def test_local_credentials_for_unix_sockets(front: FrontEnd, tmp_path: Path) -> 
 def test_local_credentials_turn_other_connections_away(front: FrontEnd) -> None:
     root = front.library.root
     credentials = root.local_server_credentials(root.LocalConnectionType.UDS)
-    details = _refused(front.rig(**ECHOES, credentials=credentials))
+    details = refused(front.rig(**ECHOES, credentials=credentials))
     if front.library.name == "clarion":
         assert "this port takes connections from within the machine only" in details
 
@@ -737,14 +537,14 @@ def test_local_credentials_turn_other_connections_away(front: FrontEnd) -> None:
 def test_local_credentials_do_not_connect_elsewhere(front: FrontEnd) -> None:
     root = front.library.root
     credentials = root.local_channel_credentials(root.LocalConnectionType.UDS)
-    details = _refused(front.rig(**ECHOES, client_credentials=credentials))
+    details = refused(front.rig(**ECHOES, client_credentials=credentials))
     if front.library.name == "clarion":
         assert "not a Unix socket, which LocalConnectionType.UDS credentials ask for" in details
 
 
 def test_the_fallback_of_xds_credentials(front: FrontEnd) -> None:
     root = front.library.root
-    rig = _tls_rig(
+    rig = tls_rig(
         front,
         credentials=root.xds_server_credentials(server_tls(front.library)),
         client_credentials=root.xds_channel_credentials(client_tls(front.library)),

@@ -14,7 +14,7 @@ from support.echo import camel
 from support.libraries import LIMIT, PATTERNS, Library
 from support.loops import LoopThread
 
-__all__ = ["PATH", "AioRig", "expected", "kind", "on_the_loop", "requests"]
+__all__ = ["PATH", "AioRig", "expected", "kind", "on_the_loop", "requests", "proceed", "tagging"]
 
 PATH = "/test.Echo/"
 Intercept = Callable[[Any, Any, Any], Awaitable[Any]]
@@ -172,3 +172,17 @@ async def requests(*given: bytes) -> AsyncIterator[bytes]:
 def expected(pattern: str) -> list[bytes]:
     """What comes back for `x`."""
     return [b"x", b"x", b"x"] if pattern == "unary_stream" else [b"x"]
+
+
+async def proceed(continuation: Any, details: Any, request: Any) -> Any:
+    return await continuation(details, request)
+
+
+def tagging(rig: AioRig, pattern: str, tag: str) -> Any:
+    """Adds a metadata entry `tag`, which the server lists in the order of arrival."""
+
+    async def intercept(continuation: Any, details: Any, request: Any) -> Any:
+        details.metadata.add("tag", tag)
+        return await continuation(details, request)
+
+    return rig.interceptor(pattern, intercept)
