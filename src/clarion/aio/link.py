@@ -44,6 +44,8 @@ class Link(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._receiving = False
         self._flush_due = 0.0
+        # The timers', which are renewed as long as the connection lives, whoever's call began it.
+        self._context = Context()
 
     # What asyncio says
 
@@ -121,8 +123,7 @@ class Link(asyncio.Protocol):
             callback()
             self.flush()
 
-        # A keepalive timer is renewed for as long as the connection lives, whoever's call began it.
-        return self.loop.call_later(delay, due, context=Context())
+        return self.loop.call_later(delay, due, context=self._context)
 
     def close(self, message: str) -> None:
         """Close the connection; calls on it hear `message`."""

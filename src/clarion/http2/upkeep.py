@@ -198,11 +198,12 @@ class Lifetime:
     """
 
     __slots__ = (
+        "_age",
         "_call_later",
         "_config",
         "_connection",
+        "_handshake",
         "_idleness",
-        "_timers",
     )
 
     def __init__(
@@ -211,31 +212,34 @@ class Lifetime:
         self._connection = connection
         self._config = config = connection.config.lifetime
         self._call_later = call_later
-        self._timers: dict[str, Timer] = {}
-        self._idleness = Idleness(
-            connection, call_later, config.max_idle, lambda: connection.drain(b"max_idle")
-        )
+        self._handshake: Timer | None = None
+        self._age: Timer | None = None
+        # Servers have many connections, and most have no such limit: what is not needed is not made.
+        self._idleness: Idleness | None = None
+        if config.max_idle < math.inf:
+            self._idleness = Idleness(
+                connection, call_later, config.max_idle, lambda: connection.drain(b"max_idle")
+            )
         if config.handshake < math.inf:
-            self._wait("handshake", config.handshake, self._check_handshake)
+            self._handshake = call_later(config.handshake, self._check_handshake)
         if config.max_age < math.inf:
             age = config.max_age * (1 - _JITTER + 2 * _JITTER * random())
-            self._wait("age", age, self._too_old)
+            self._age = call_later(age, self._too_old)
 
     def stop(self) -> None:
         """The connection is over."""
-        self._idleness.stop()
-        timers, self._timers = self._timers, {}
-        for timer in timers.values():
-            timer.cancel()
+        self.established()
+        if self._idleness is not None:
+            self._idleness.stop()
+        if self._age is not None:
+            self._age.cancel()
+            self._age = None
 
     def established(self) -> None:
         """The client's SETTINGS arrived."""
-        timer = self._timers.pop("handshake", None)
-        if timer is not None:
-            timer.cancel()
-
-    def _wait(self, what: str, delay: float, callback: Callable[[], None]) -> None:
-        self._timers[what] = self._call_later(delay, callback)
+        if self._handshake is not None:
+            self._handshake.cancel()
+            self._handshake = None
 
     def _check_handshake(self) -> None:
         connection = self._connection
@@ -248,7 +252,7 @@ class Lifetime:
             return
         connection.drain(b"max_age")
         if self._config.age_grace < math.inf:
-            self._wait("age", self._config.age_grace, self._cut_off)
+            self._age = self._call_later(self._config.age_grace, self._cut_off)
 
     def _cut_off(self) -> None:
         self._connection.close(
