@@ -9,7 +9,6 @@ from clarion.codegen.names import (
     MessageName,
     attribute,
     find_messages,
-    import_lines,
     module_alias,
     module_name,
     output_path,
@@ -31,17 +30,6 @@ def test_modules(proto: str, module: str, alias: str, output: str) -> None:
     assert module_name(proto) == module
     assert module_alias(proto) == alias
     assert output_path(proto) == output
-
-
-def test_imports_come_once_and_in_a_fixed_order() -> None:
-    files = ["z.proto", "import/c.proto", "a/b.proto", "z.proto"]
-    expected = [
-        "from a import b_pb2 as a_dot_b__pb2",
-        "import z_pb2 as z__pb2",
-        'import_dot_c__pb2 = importlib.import_module("import.c_pb2")',
-    ]
-    assert import_lines(files) == expected
-    assert import_lines(reversed(files)) == expected
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ __all__ = [
     "MessageName",
     "attribute",
     "find_messages",
-    "import_lines",
     "module_alias",
     "module_name",
     "needs_getattr",
@@ -55,20 +54,6 @@ def needs_getattr(name: str) -> bool:
 def attribute(owner: str, name: str) -> str:
     """Return the expression for the attribute `name` of `owner`."""
     return f'getattr({owner}, "{name}")' if needs_getattr(name) else f"{owner}.{name}"
-
-
-def import_lines(proto_files: Iterable[str]) -> list[str]:
-    """Return the import statements for the messages of `proto_files`, in a fixed order."""
-    plain, dynamic = [], []
-    for name, alias in sorted({(module_name(file), module_alias(file)) for file in proto_files}):
-        package, _, module = name.rpartition(".")
-        if any(keyword.iskeyword(part) for part in name.split(".")):
-            dynamic.append(f'{alias} = importlib.import_module("{name}")')
-        elif package:
-            plain.append(f"from {package} import {module} as {alias}")
-        else:
-            plain.append(f"import {module} as {alias}")
-    return plain + dynamic
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import (
@@ -14,7 +15,7 @@ from google.protobuf.descriptor_pb2 import (
 from clarion.codegen.comments import Comments
 from clarion.codegen.names import MessageName, find_messages
 
-__all__ = ["Method", "Service", "services_of"]
+__all__ = ["Method", "Service", "message_files", "services_of"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Service:
     full_name: str
     methods: tuple[Method, ...]
     comment: str
+
+
+def message_files(services: Iterable[Service]) -> set[str]:
+    """The files that define the messages of `services`."""
+    methods = [method for service in services for method in service.methods]
+    return {name.proto_file for method in methods for name in (method.request, method.response)}
 
 
 def _pattern(method: MethodDescriptorProto) -> str:
