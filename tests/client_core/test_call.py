@@ -286,6 +286,7 @@ def test_cancel_while_connecting() -> None:
     call, other = begin(network, core), begin(network, core)
     call.end(CANCELLED)
     assert call.outcome is CANCELLED
+    network.run()
     far = RawFar(settings())
     network.late[0](far)
     network.run()

@@ -270,19 +270,21 @@ def test_news_of_links_that_were_given_up(network: Network) -> None:
     network.answers[ONE] = lambda: RawFar()
     core = network.channel("ipv4:1.1.1.1:1,2.2.2.2:2", [("grpc.min_reconnect_backoff_ms", 1000)])
     call = begin(network, core)
-    network.advance(1)
+    network.advance(0.5)
     [old] = network.links
+    subchannel = old._owner
     assert core.state is CONNECTING
-    core.link_ready(old)
-    core.link_draining(old, 0, b"")
+    network.advance(0.6)
+    subchannel.link_ready(old)
+    subchannel.link_draining(old, 0, b"")
     assert core.state is CONNECTING
     network.late[0](RawFar(settings()))
     network.run()
     assert core.state is READY
     assert call.attempt is not None
     assert call.attempt.link is not old
-    core.link_ready(old)
-    core.link_draining(old, 0, b"")
-    core.link_closed(old, Abort(0, "gone"))
+    subchannel.link_ready(old)
+    subchannel.link_draining(old, 0, b"")
+    subchannel.link_closed(old, Abort(0, "gone"))
     assert core.state is READY
     assert core.link is call.attempt.link

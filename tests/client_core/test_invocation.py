@@ -36,13 +36,13 @@ def test_the_headers_of_a_plain_call() -> None:
         (b"user-agent", ChannelOptions().user_agent),
         (b"grpc-accept-encoding", accept_encoding()),
     )
-    assert (start.deadline, start.wait_for_ready, start.compressor) == (None, False, None)
+    assert (start.deadline, start.wait_for_ready, start.compressor) == (None, None, None)
     assert start.size == metadata_size(start.fields)
 
 
 def test_plain_calls_share_what_they_begin_with() -> None:
     each = method()
-    assert each.start(5.0, None, None, None, None) is each.start(6.0, None, (), False, None)
+    assert each.start(5.0, None, None, None, None) is each.start(6.0, None, (), None, None)
 
 
 def test_paths() -> None:

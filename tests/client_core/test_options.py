@@ -54,7 +54,8 @@ def test_everything() -> None:
     assert options.connect_timeout == 3.5
     assert options.scheme == "https"
     assert (options.compression, options.compress) == (Compression.Gzip, True)
-    assert (options.resolve_interval, options.idle_timeout) == (4.5, 5.5)
+    assert options.idle_timeout == 5.5
+    assert options.arguments.value("grpc.dns_min_time_between_resolutions_ms") == 4500
     assert options.retries is False
     assert (options.dscp, options.receive_buffer) == (46, 8192)
     assert options.http2.keepalive.time == 6.5
@@ -93,11 +94,3 @@ def test_a_number_out_of_range_is_the_nearest_in_it() -> None:
 def test_the_first_stream_is_odd(number: int, first: int) -> None:
     options = ChannelOptions.read([("grpc.http2.initial_sequence_number", number)])
     assert options.http2.first_stream == first
-
-
-@pytest.mark.parametrize(
-    ("value", "timeout"), [(0, None), (1500, 1.5), (2**31 - 1, None), (-1, None)]
-)
-def test_time_for_a_look_up(value: int, timeout: float | None) -> None:
-    options = ChannelOptions.read([("grpc.dns_ares_query_timeout", value)])
-    assert options.resolve_timeout == timeout

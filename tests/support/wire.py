@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import hpack
@@ -413,6 +414,15 @@ class Network:
 
     def random(self) -> float:
         return self.jitter
+
+    def post_from_thread(self, callback: Callable[[], None]) -> None:
+        self.post(callback)
+
+    def apart(self, work: Callable[[], None]) -> None:
+        self.post(work)
+
+    def lock(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         assert delay >= 0

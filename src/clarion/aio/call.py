@@ -102,6 +102,14 @@ class AioCall(ClientCall):
         for callback, context in callbacks or ():
             self._loop.call_soon(callback, self, context=context)
 
+    def deadline_set(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        assert self.start.deadline is not None
+        self._timer = self._loop.call_at(
+            self.start.deadline, self.deadline_passed, context=Context()
+        )
+
     def parent_cut_off(self) -> None:
         if asyncio._get_running_loop() is self._loop:
             self.end(PARENT_CUT_OFF)

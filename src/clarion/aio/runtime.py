@@ -12,6 +12,7 @@ import random
 import socket
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from contextvars import Context
 from typing import Any
 
@@ -79,6 +80,8 @@ class AioRuntime:
         self.loop = loop
         self.now = loop.time
         self.random = random.random
+        # All happens on the loop's thread.
+        self.lock = nullcontext
         self._tasks: set[asyncio.Task[None]] = set()
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:

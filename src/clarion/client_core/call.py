@@ -10,15 +10,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clarion.client_core.channel import ChannelCore
+from clarion.client_core.retry import Retry
 from clarion.client_core.runtime import Link
 from clarion.hpack import encode_literal
 from clarion.http2 import Connection
+from clarion.load_balancing.pick import Picked
 from clarion.propagation import Family
 from clarion.protocol.client_stream import ClientStream
 from clarion.protocol.compression import Compressor
 from clarion.protocol.framing import prefix
+from clarion.protocol.messages import Uncompressed
 from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
+from clarion.service_config import MethodConfig
 from clarion.status import StatusCode
 
 __all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "cancel_calls"]
@@ -42,14 +46,14 @@ class Start(NamedTuple):
     Attributes:
         fields: request headers, without the timeout.
         deadline: when the call must be over, on the connection's clock, or None.
-        wait_for_ready: wait through failures to connect.
+        wait_for_ready: wait through failures to connect; None if the application does not say.
         compressor: how requests are compressed; None for identity.
         size: of `fields`, as header list sizes count.
     """
 
     fields: Fields
     deadline: float | None
-    wait_for_ready: bool
+    wait_for_ready: bool | None
     compressor: Compressor | None
     size: int = 0
 
@@ -96,6 +100,18 @@ class Attempt(ClientStream):
         self.call.writable()
 
 
+class PickedAttempt(Attempt):
+    """A try whose picker wants to hear of its end."""
+
+    def __init__(self, call: ClientCall, link: Link, picked: Picked) -> None:
+        Attempt.__init__(self, call, link)
+        self._picked = picked
+
+    def ended(self, outcome: Outcome) -> None:
+        self.call.core.attempt_done(self._picked, outcome)
+        Attempt.ended(self, outcome)
+
+
 class ClientCall:
     """One call.
 
@@ -110,6 +126,8 @@ class ClientCall:
         response: the response of a method that has one, as it came.
         outcome: how the call ended, once it did.
         parent: the call that is served where this one was made, if this one ends with it.
+        path: the method, once the service config was applied to the call.
+        picked: what the picker said of the next attempt, if it wants more than a connection.
     """
 
     # What most calls never change stays on the class: making a call is its most frequent act.
@@ -118,6 +136,11 @@ class ClientCall:
     response: bytes | None = None
     outcome: Outcome | None = None
     parent: Family | None = None
+    path: str | None = None
+    picked: Picked | None = None
+    _retry: Retry | None = None
+    _max_receive: int | None = None
+    _max_request: int | None = None
     _message: tuple[bytes, bytes] | None = None
     _half_closed = False
     _sent_messages = False
@@ -126,7 +149,7 @@ class ClientCall:
     def __init__(self, core: ChannelCore, start: Start, *, response_streaming: bool) -> None:
         self.core = core
         self.start = start
-        self.wait_for_ready = start.wait_for_ready
+        self.wait_for_ready = bool(start.wait_for_ready)
         self.response_streaming = response_streaming
 
     # What the front end hears
@@ -153,12 +176,16 @@ class ClientCall:
     def detached(self, attempt: Attempt) -> None:
         """`attempt` came to nothing; there will be another."""
 
+    def deadline_set(self) -> None:
+        """The service config gave the call a deadline, or one that is sooner."""
+        raise NotImplementedError
+
     # What the front end does
 
     def pack(self, payload: bytes) -> tuple[bytes, bytes]:
         """A request as it goes on the wire: the prefix, and the payload, compressed if so agreed."""
         compressor = self.start.compressor
-        if compressor is None:
+        if compressor is None or type(payload) is Uncompressed:
             return len(payload).to_bytes(5, "big"), payload
         payload = compressor.compress(payload)
         return prefix(len(payload), True), payload
@@ -185,6 +212,11 @@ class ClientCall:
         if attempt is None:
             return False
         self._sent_messages = True
+        if self._max_request is not None and len(message[1]) > self._max_request:
+            self.end(too_large(len(message[1]), self._max_request))
+            return True
+        if self._retry is not None and not self._retry.keep(message):
+            self._retry = None
         attempt.connection.send_message(attempt, *message)
         attempt.link.flush_soon()
         return True
@@ -232,6 +264,41 @@ class ClientCall:
 
     # Pending
 
+    @property
+    def call(self) -> ClientCall:
+        """See `Pending`."""
+        return self
+
+    def configure(self, config: MethodConfig, core: ChannelCore) -> None:
+        """Apply what a service config says of the method, before the first attempt."""
+        start, options = self.start, core.options
+        size = -5 if self._message is None else len(self._message[1])
+        if config.max_request is not None:
+            self._max_request = config.max_request
+            if size > config.max_request:
+                self._finish(too_large(size, config.max_request))
+                return
+        if start.wait_for_ready is None and config.wait_for_ready:
+            self.wait_for_ready = True
+        if config.timeout is not None:
+            deadline = core.runtime.now() + config.timeout
+            if start.deadline is None or deadline < start.deadline:
+                self.start = start._replace(deadline=deadline)
+                self.deadline_set()
+        limit = options.max_receive
+        if config.max_response is not None:
+            self._max_receive = (
+                config.max_response if limit < 0 else min(limit, config.max_response)
+            )
+        if config.retry is not None and options.retries and size + 5 <= options.retry_buffer:
+            self._retry = Retry(
+                config.retry, core.throttle, options.retry_buffer, core.runtime.random
+            )
+
+    def commit(self) -> None:
+        """What happens next to the call is final."""
+        self._retry = None
+
     def link_available(self, link: Link) -> None:
         """Open a stream on `link`, or wait there until one is free."""
         if self.outcome is not None:
@@ -256,24 +323,56 @@ class ClientCall:
                 )
             )
             return
-        block = connection.encoder.encode(start.fields)
+        if self.path is None:
+            block = connection.encoder.encode(start.fields)
+            attempt = Attempt(self, link)
+        else:
+            block, attempt = self._configured_attempt(link)
         if start.deadline is not None:
             timeout = encode_timeout(start.deadline - connection.now())
             block += _TIMEOUT_NAME + bytes((len(timeout),)) + timeout
-        attempt = Attempt(self, link)
         self.attempt = attempt
         message = self._message
+        retry = self._retry
         if message is not None:
             connection.open_stream(attempt, block, *message, end_stream=True)
-        else:
+        elif retry is None or not retry.kept:
             connection.open_stream(attempt, block, end_stream=self._half_closed)
+        else:
+            connection.open_stream(attempt, block, end_stream=False)
+            for message in retry.kept:
+                connection.send_message(attempt, *message)
+            if self._half_closed:
+                connection.send_end(attempt)
         self.opened()
         link.flush_soon()
 
+    def _configured_attempt(self, link: Link) -> tuple[bytes, Attempt]:
+        """The header block of an attempt that a service config or a picker has a say in, and the attempt."""
+        fields = self.start.fields
+        if self._retry is not None:
+            fields += self._retry.fields
+        picked, self.picked = self.picked, None
+        if picked is None:
+            attempt = Attempt(self, link)
+        else:
+            fields += picked.metadata
+            attempt = PickedAttempt(self, link, picked) if picked.done else Attempt(self, link)
+        if self._max_receive is not None:
+            attempt.max_receive = self._max_receive
+        return link.connection.encoder.encode(fields), attempt
+
     def link_failed(self, outcome: Outcome) -> None:
         """There will be no connection."""
-        if self.outcome is None:
-            self._finish(outcome)
+        if self.outcome is not None:
+            return
+        retry = self._retry
+        if retry is not None and outcome.unprocessed:
+            delay = retry.after(outcome, False)
+            if delay is not None:
+                self.core.retry_later(self, delay)
+                return
+        self._finish(outcome)
 
     # What the attempt says
 
@@ -281,10 +380,11 @@ class ClientCall:
         """An attempt is over: so is the call, unless the server never looked at it."""
         if self.outcome is not None or attempt is not self.attempt:
             return
+        retry = self._retry
         if (
             outcome.unprocessed
             and not self._retried
-            and not self._sent_messages
+            and (retry is not None or not self._sent_messages)
             and self.core.options.retries
         ):
             self._retried = True
@@ -292,6 +392,13 @@ class ClientCall:
             self.detached(attempt)
             self.core.retry(self)
             return
+        if retry is not None:
+            delay = retry.after(outcome, self.head_metadata is not None)
+            if delay is not None:
+                self.attempt = None
+                self.detached(attempt)
+                self.core.retry_later(self, delay)
+                return
         if outcome.code is StatusCode.OK:
             if self.response is None and not self.response_streaming:
                 outcome = Outcome(
@@ -320,6 +427,13 @@ class ClientCall:
             del attempt.call
         if self.parent is not None:
             self.parent.release(self)
+
+
+def too_large(size: int, limit: int) -> Outcome:
+    """How a call ends that has a request larger than it may be."""
+    return Outcome(
+        StatusCode.RESOURCE_EXHAUSTED, f"CLIENT: Sent message larger than max ({size} vs. {limit})"
+    )
 
 
 def cancel_calls(connection: Connection, message: str) -> None:

@@ -1,44 +1,53 @@
-"""A channel without I/O: its state, its connection, and the calls that wait for one.
+"""A channel without I/O: its state, and the calls that wait for a connection.
 
-    IDLE ──(a call, or connect())──> CONNECTING ──(SETTINGS received)──> READY
-      ^                                 │  ^                               │
-      │                       (all failed) (backoff over)                  │
-      │                                 v  │                               │
-      │                          TRANSIENT_FAILURE                         │
-      └───────────(GOAWAY, the connection is lost, or unused for long)──────┘
+    target ──resolver──> endpoints, service config ──policy──> picker ──> a subchannel for each attempt of a call
 
-One connection to the first address that answers (the pick_first policy). A call that does not wait for
-ready fails while the channel is in TRANSIENT_FAILURE, and its error names every address tried with what it
-answered.
+A channel is IDLE until its first call, and again when it was not used for long: then it has neither resolver nor
+policy. Otherwise its state is what its load-balancing policy says. While the policy's picker fails, calls that do not
+wait for ready fail, and their errors name every address tried with what it answered.
+
+All of this runs on the runtime, but for `find_link`, which runs on the threads that make calls: that sees one
+`Selector`, which is replaced as a whole.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from clarion.client_core.backoff import Backoff
+from clarion.client_core.balancing import Balancing
 from clarion.client_core.options import ChannelOptions
+from clarion.client_core.retry import Throttle
 from clarion.client_core.runtime import Link, Runtime, Security, Timer
+from clarion.client_core.selector import FailPicker, Selector
+from clarion.client_core.subchannel import Subchannel
 from clarion.connectivity import ChannelConnectivity
-from clarion.http2 import Abort, ErrorCode, Idleness, error_name
+from clarion.http2 import ErrorCode
+from clarion.load_balancing.pick import Done, Drop, Fail, Picked, Picker
+from clarion.load_balancing.policy import StateWatcher
 from clarion.protocol.outcome import Outcome
-from clarion.resolver.target import Address, HostPort, Target
+from clarion.resolver.target import Address, Target
+from clarion.service_config import EMPTY, ServiceConfig
 from clarion.status import StatusCode
+
+if TYPE_CHECKING:
+    from clarion.client_core.call import ClientCall
 
 __all__ = ["ChannelCore", "Pending"]
 
 _LOG = logging.getLogger(__name__)
 
 _IDLE = ChannelConnectivity.IDLE
-_CONNECTING = ChannelConnectivity.CONNECTING
 _READY = ChannelConnectivity.READY
 _TRANSIENT_FAILURE = ChannelConnectivity.TRANSIENT_FAILURE
 _SHUTDOWN = ChannelConnectivity.SHUTDOWN
+
+# How often a channel looks whether it is used, in each `idle_timeout`.
+_LOOKS = 4
 
 
 class Pending(Protocol):
@@ -51,6 +60,10 @@ class Pending(Protocol):
     @property
     def outcome(self) -> Outcome | None:
         """How the call ended, if it did while it was on its way here."""
+
+    @property
+    def call(self) -> ClientCall:
+        """The call itself."""
 
     def link_available(self, link: Link) -> None:
         """Here is the connection; the call may find it full and wait on the link's `pending`."""
@@ -70,13 +83,15 @@ class ChannelCore:
 
     Attributes:
         state: the connectivity state.
-        link: the connection for new calls, or None.
-        links: every connection there still is.
-        last_failure: why there is no connection: each address of the last attempt and what it answered;
-            empty when that attempt worked.
+        link: the connection for every new call, or None: then `find_link` may know one.
+        links: every connection there still is, but for those that are not usable yet.
+        last_failure: what addresses answered that there is no connection to, and why the name was not found.
+        http2: what new connections begin with.
         security: what secures the connections; None for plain text.
         runtime: time, names and connections.
         awaited: what a call that is not on its way waits for.
+        pick_lock: held while a picker runs, or is told how its attempt ended.
+        throttle: of retries, as the service config has it, or None.
     """
 
     awaited = "a connection"
@@ -93,58 +108,104 @@ class ChannelCore:
         self.security = security
         self.state = _IDLE
         self.link: Link | None = None
+        self.links: set[Link] = set()
+        self.http2 = options.http2
         self.runtime = runtime
+        self._balancing: Balancing | None = None
+        self._selector: Selector | None = None
+        self.pick_lock = runtime.lock()
+        self.throttle: Throttle | None = None
+        self._subchannels: set[Subchannel] = set()
+        self._failures: dict[Address, str] = {}
         self._waiting: deque[Pending] = deque()
         # Those that had a connection in reach and wait for something else.
         self._held: set[Pending] = set()
         self._watchers: list[Callable[[ChannelConnectivity], None]] = []
-        self.links: set[Link] = set()
         self._idle_callback: Callable[[], None] | None = None
-        self._attempt = 0
-        self._attempt_address: Address | None = None
-        self._attempt_link: Link | None = None
-        self._attempt_started = 0.0
-        self._attempt_timer: Timer | None = None
-        self._retry_timer: Timer | None = None
-        self._addresses: deque[Address] = deque()
-        # What links said before the runtime said that they are connected.
-        self._early: list[tuple[Link, Callable[[], None]]] = []
-        self._failures: list[str] = []
-        self.last_failure = ""
-        self._http2 = options.http2
-        self._idleness: Idleness | None = None
-        self._resolved_until = 0.0
-        self._resolved_addresses: list[Address] = []
-        self._backoff = Backoff(options.initial_backoff, options.max_backoff, runtime.random)
+        self._idle_timer: Timer | None = None
+        self._idle_work = -1
+        self._quiet_looks = 0
+
+    @property
+    def last_failure(self) -> str:
+        """See the class."""
+        if self.state is _READY:
+            return ""
+        unresolved = self._balancing.unresolved if self._balancing is not None else ""
+        failures = [f"{address}: {why}" for address, why in self._failures.items()]
+        return "; ".join(failures or filter(None, [unresolved]))
 
     # What the front end asks
 
     def connect(self) -> None:
         """Leave IDLE."""
-        if self.state is _IDLE:
-            self._start()
+        if self.state is not _IDLE:
+            return
+        if self._balancing is None:
+            self._balancing = Balancing(self)
+            self._set_state(ChannelConnectivity.CONNECTING)
+            # A watcher may have closed the channel.
+            if self._balancing is not None:
+                self._watch_idleness()
+                self._balancing.start()
+        else:
+            self._balancing.exit_idle()
 
-    def wait(self, call: Pending) -> None:
-        """Give `call` a connection as soon as there is one."""
-        if call.outcome is not None:
+    def find_link(self, call: ClientCall) -> Link | None:
+        """A connection for `call`, or None: then it has to `wait`. From any thread."""
+        selector = self._selector
+        if selector is None or not selector.admit(call):
+            return None
+        pick = selector.pick(call)
+        if type(pick) is not Picked:
+            return None
+        return selector.take(pick, call)
+
+    def wait(self, waiting: Pending) -> None:
+        """Give a call a connection as soon as there is one."""
+        if waiting.outcome is not None:
             # It was given up meanwhile.
             return
+        selector = self._selector
         if self.link is not None:
-            call.link_available(self.link)
+            waiting.link_available(self.link)
         elif self.state is _SHUTDOWN:
-            call.link_failed(Outcome(StatusCode.CANCELLED, "Channel closed!"))
+            waiting.link_failed(Outcome(StatusCode.CANCELLED, "Channel closed!"))
         elif self.security is not None and self.security.unusable is not None:
             target = self.target.authority
-            call.link_failed(
+            waiting.link_failed(
                 Outcome(
                     StatusCode.INTERNAL,
                     f"Failed to create channel to {target!r}: {self.security.unusable}",
                 )
             )
-        elif self.state is _TRANSIENT_FAILURE and not call.wait_for_ready:
-            call.link_failed(self._unavailable())
-        else:
-            self._waiting.append(call)
+        elif selector is None:
+            self._waiting.append(waiting)
+            self.connect()
+        elif selector.admit(waiting.call):
+            self._pick(selector, waiting)
+
+    def _pick(self, selector: Selector, waiting: Pending) -> None:
+        call = waiting.call
+        if waiting is not call and self.state is _READY and self.links:
+            # It only wants to know whether there is a connection: picks are for attempts.
+            waiting.link_available(next(iter(self.links)))
+            return
+        pick = selector.pick(call)
+        if type(pick) is Picked:
+            link = selector.take(pick, call)
+            if link is not None:
+                waiting.link_available(link)
+                return
+        elif type(pick) is Drop:
+            call.commit()
+            waiting.link_failed(pick.outcome)
+            return
+        elif type(pick) is Fail and not waiting.wait_for_ready:
+            waiting.link_failed(pick.outcome)
+            return
+        self._waiting.append(waiting)
+        if self.state is _IDLE:
             self.connect()
 
     def retry(self, call: Pending) -> None:
@@ -155,7 +216,9 @@ class ChannelCore:
         """Give `call` a connection that is not `link`, which takes no more calls."""
 
         def move() -> None:
-            self.link_draining(link, ErrorCode.NO_ERROR, b"")
+            for subchannel in list(self._subchannels):
+                if subchannel.link is link:
+                    subchannel.link_draining(link, ErrorCode.NO_ERROR, b"")
             self.wait(call)
 
         self.runtime.post(move)
@@ -193,22 +256,23 @@ class ChannelCore:
 
         It is for closing in good order: connections are not kept beyond the calls on them.
         """
-        for link in list(self.links):
-            if link is not self._attempt_link:
-                # What waits for a free stream on it goes to a connection of its own.
-                if link.pending:
-                    self.link_draining(link, ErrorCode.NO_ERROR, b"")
-                link.drain()
+        self._drain_links()
         if not self._busy:
             return False
         self._idle_callback = callback
         return True
 
+    def _drain_links(self) -> None:
+        for link in list(self.links):
+            # What waits for a free stream on it goes to a connection of its own.
+            for subchannel in list(self._subchannels):
+                if subchannel.link is link and link.pending:
+                    subchannel.link_draining(link, ErrorCode.NO_ERROR, b"")
+            link.drain()
+
     @property
     def _busy(self) -> bool:
-        return bool(self._waiting or self._held) or any(
-            link is not self._attempt_link for link in self.links
-        )
+        return bool(self._waiting or self._held or self.links)
 
     def _check_idle(self) -> None:
         callback = self._idle_callback
@@ -228,16 +292,15 @@ class ChannelCore:
         if self.state is _SHUTDOWN:
             return
         outcome = outcome or Outcome(StatusCode.CANCELLED, "Channel closed!")
-        self._stop_attempt()
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
-            self._retry_timer = None
-        self._leave_link()
+        # First, so that nothing below starts anew.
         self._set_state(_SHUTDOWN)
         self._watchers.clear()
         waiting, self._waiting = self._waiting, deque()
         waiting.extend(self._held)
         self._held.clear()
+        self._stop_balancing()
+        waiting.extend(self._waiting)
+        self._waiting.clear()
         links, self.links = self.links, set()
         for link in links:
             waiting.extend(link.pending)
@@ -247,212 +310,161 @@ class ChannelCore:
             call.link_failed(outcome)
         self._check_idle()
 
-    # Connecting: `_attempt` numbers the look-ups and attempts, so that a late answer is told from a current one.
+    def retry_later(self, call: ClientCall, delay: float) -> None:
+        """The same in `delay` seconds; from any thread."""
 
-    def _start(self) -> None:
-        self._set_state(_CONNECTING)
-        if self.state is not _CONNECTING:
-            # A watcher closed the channel.
+        def begin() -> None:
+            self.hold(call)
+            self.runtime.call_later(delay, end)
+
+        def end() -> None:
+            if self.release(call):
+                self.wait(call)
+
+        self.runtime.post(begin)
+
+    def attempt_done(self, picked: Picked, outcome: Outcome) -> None:
+        """Tell the picker that an attempt of its ended; from any thread."""
+        if picked.done is None:
             return
-        self._failures = []
-        self._attempt_started = self.runtime.now()
-        if self._attempt_started < self._resolved_until:
-            self._addresses = deque(self._resolved_addresses)
-            self._try_next(self._attempt)
-        elif self.target.scheme == "dns":
-            name = self.target.addresses[0]
-            assert isinstance(name, HostPort)
-            self._attempt += 1
-            resolved = functools.partial(self._resolved, self._attempt)
-            self._limit_attempt(functools.partial(resolved, None), self.options.resolve_timeout)
-            self.runtime.resolve(name, resolved)
-        else:
-            self._addresses = deque(self.target.addresses)
-            self._try_next(self._attempt)
+        load = None
+        if picked.load:
+            # Only a few policies ask for it, and it takes protobuf.
+            from clarion.load_balancing.load_report import read_load_report
 
-    def _resolved(self, attempt: int, addresses: list[Address] | None, why: str) -> None:
-        if attempt != self._attempt:
+            load = read_load_report(outcome.trailing_metadata)
+        try:
+            with self.pick_lock:
+                picked.done(Done(outcome, not outcome.unprocessed, load))
+        except Exception:
+            _LOG.exception("a load-balancing policy raised when it heard of the end of an attempt")
+
+    # What the policy says
+
+    def picker_changed(
+        self, state: ChannelConnectivity, picker: Picker, config: ServiceConfig = EMPTY
+    ) -> None:
+        """From now on calls ask `picker`."""
+        if self.state is _SHUTDOWN:
             return
-        if not addresses:
-            why = why or "no addresses"
-            self._failures.append(f"DNS lookup of {self.target.addresses[0]} failed: {why}")
-        elif self.options.resolve_interval:
-            self._resolved_until = self.runtime.now() + self.options.resolve_interval
-            self._resolved_addresses = addresses
-        self._addresses = deque(addresses or ())
-        self._try_next(attempt)
-
-    def _try_next(self, attempt: int) -> None:
-        if attempt != self._attempt:
-            return
-        self._stop_attempt()
-        if not self._addresses:
-            self._all_failed()
-            return
-        self._attempt_address = self._addresses.popleft()
-        seconds = self.options.connect_timeout
-        if self.security is not None and self.security.encrypted:
-            # The runtime ends a handshake in time by itself, and knows more about it.
-            seconds += 1
-        self._limit_attempt(functools.partial(self._attempt_failed, self._attempt), seconds)
-        self.runtime.connect(
-            self._attempt_address,
-            self._http2,
-            self,
-            functools.partial(self._connected, self._attempt),
-        )
-
-    def _limit_attempt(self, give_up: Callable[[str], None], seconds: float | None = None) -> None:
-        timeout = self.options.connect_timeout if seconds is None else seconds
-        self._attempt_timer = self.runtime.call_later(
-            timeout, lambda: give_up(f"no answer within {timeout:g} s")
-        )
-
-    def _connected(self, attempt: int, link: Link | None, why: str) -> None:
-        if link is None:
-            self._attempt_failed(attempt, why)
-        elif attempt != self._attempt:
-            link.close("the attempt to connect was given up")
-        else:
-            self._attempt_link = link
-            self.links.add(link)
-            early, self._early = self._early, []
-            for about, news in early:
-                if about is link:
-                    news()
-
-    def _attempt_failed(self, attempt: int, why: str) -> None:
-        if attempt == self._attempt:
-            self._failures.append(f"{self._attempt_address}: {why}")
-            self._stop_attempt()
-            # Not from here: a name may have a thousand addresses, each of which fails at once.
-            self.runtime.post(functools.partial(self._try_next, self._attempt))
-
-    def _stop_attempt(self) -> None:
-        self._attempt += 1
-        self._attempt_address = None
-        if self._attempt_timer is not None:
-            self._attempt_timer.cancel()
-            self._attempt_timer = None
-        link, self._attempt_link = self._attempt_link, None
-        if link is not None:
-            self.links.discard(link)
-            link.close("the attempt to connect was given up")
-        self._early.clear()
-
-    def _all_failed(self) -> None:
-        self.last_failure = "; ".join(self._failures)
-        elapsed = self.runtime.now() - self._attempt_started
-        self._retry_timer = self.runtime.call_later(
-            max(self._backoff.next() - elapsed, 0.0), self._retry
-        )
-        waiting = self._waiting
-        self._waiting = deque(call for call in waiting if call.wait_for_ready)
-        outcome = self._unavailable()
-        self._set_state(_TRANSIENT_FAILURE)
-        for call in waiting:
-            if not call.wait_for_ready:
-                call.link_failed(outcome)
-        self._check_idle()
-
-    def _retry(self) -> None:
-        self._retry_timer = None
-        self._start()
-
-    def _unavailable(self) -> Outcome:
-        return Outcome(
-            StatusCode.UNAVAILABLE,
-            f"failed to connect to all addresses; last error: {self.last_failure}",
-            debug=f"target {self.target.authority}",
-            unprocessed=True,
-        )
-
-    # LinkOwner
-
-    def link_ready(self, link: Link) -> None:
-        """The connection is usable."""
-        if self._is_early(link, lambda: self.link_ready(link)):
-            return
-        connection = link.connection
-        if link is not self._attempt_link or connection.closed or connection.draining:
-            # In the latter cases we are told next, and that is a failure to connect.
-            return
-        self._attempt_link = None
-        self._stop_attempt()
-        self._backoff.reset()
-        self.last_failure = ""
-        self.link = link
-        self._idleness = Idleness(
-            connection,
-            self.runtime.call_later,
-            self.options.idle_timeout,
-            functools.partial(self._unused, link),
-        )
-        self._set_state(_READY)
+        if config.throttling != (self.throttle and self.throttle.config):
+            self.throttle = (
+                Throttle(config.throttling, self.pick_lock) if config.throttling else None
+            )
+        self._selector = Selector(picker, config, self.pick_lock, self)
+        only = picker.only
+        self.link = only.link if isinstance(only, Subchannel) and not config.methods else None
+        if state is _READY:
+            self._failures.clear()
+        self._set_state(state)
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
-            call.link_available(link)
+            self.wait(call)
         if self._idle_callback is not None:
-            self.when_idle(self._idle_callback)
-
-    def link_draining(self, link: Link, code: int, debug: bytes) -> None:
-        """The peer takes no more streams on `link`."""
-        if self._is_early(link, lambda: self.link_draining(link, code, debug)):
-            return
-        if code == ErrorCode.ENHANCE_YOUR_CALM and debug == b"too_many_pings":
-            self._ping_less()
-        if link is self._attempt_link:
-            why = f"connected, but the server sent GOAWAY {error_name(code)}"
-            if debug:
-                why += f" ({debug.decode('utf-8', 'replace')})"
-            self._attempt_failed(self._attempt, why)
-        elif link is self.link:
-            self._leave_link()
-            pending, link.pending = link.pending, deque()
-            self._waiting.extend(pending)
-            self._set_state(_IDLE)
-            if self._waiting:
-                self.connect()
-
-    def link_closed(self, link: Link, reason: Abort) -> None:
-        """The connection is over."""
-        if self._is_early(link, lambda: self.link_closed(link, reason)):
-            return
-        self.links.discard(link)
-        if link is self._attempt_link:
-            self._attempt_link = None
-            why = reason.describe() if reason.code else reason.message
-            self._attempt_failed(self._attempt, f"connected, but {why}")
-        elif link is self.link:
-            self.link_draining(link, reason.code, b"")
+            self._drain_links()
         self._check_idle()
 
-    def _leave_link(self) -> None:
-        self.link = None
-        if self._idleness is not None:
-            self._idleness.stop()
-            self._idleness = None
+    def fail(self, outcome: Outcome) -> None:
+        """There is no policy to ask, because of `outcome`."""
+        self.picker_changed(_TRANSIENT_FAILURE, FailPicker(outcome))
 
-    def _unused(self, link: Link) -> None:
-        if link is self.link:
-            self.link_draining(link, ErrorCode.NO_ERROR, b"")
-            link.drain()
+    def create_subchannel(
+        self, address: Address, guard: Callable[[StateWatcher], StateWatcher]
+    ) -> Subchannel:
+        """A subchannel for `address`, IDLE; see `Subchannel` for `guard`."""
+        subchannel = Subchannel(self, address, guard)
+        self._subchannels.add(subchannel)
+        return subchannel
 
-    def _ping_less(self) -> None:
+    # What subchannels say
+
+    def subchannel_changed(self, subchannel: Subchannel) -> None:
+        """Its state did."""
+        link = subchannel.link
+        if link is None and self.link is not None:
+            selector = self._selector
+            if selector is not None and selector.picker.only is subchannel:
+                self.link = None
+        if subchannel.state is _TRANSIENT_FAILURE:
+            self._failures.pop(subchannel.address, None)
+            self._failures[subchannel.address] = subchannel.why
+
+    def subchannel_closed(self, subchannel: Subchannel) -> None:
+        """Its policy needs it no more."""
+        self._subchannels.discard(subchannel)
+        self._failures.pop(subchannel.address, None)
+        if self._selector is not None and self._selector.picker.only is subchannel:
+            self.link = None
+
+    def link_added(self, link: Link) -> None:
+        """A connection is usable."""
+        self.links.add(link)
+
+    def link_removed(self, link: Link) -> None:
+        """A connection is over."""
+        self.links.discard(link)
+        self._check_idle()
+
+    def calls_need_links(self, link: Link) -> None:
+        """`link` takes no more calls: those that wait for a free stream on it have to go elsewhere."""
+        pending, link.pending = link.pending, deque()
+        if self.link is link:
+            self.link = None
+        for call in pending:
+            self.retry(call)
+
+    def ping_less(self) -> None:
         """gRFC A8: a client that the server finds too curious doubles its interval."""
-        keepalive = self._http2.keepalive
-        self._http2 = dataclasses.replace(
-            self._http2, keepalive=dataclasses.replace(keepalive, time=keepalive.time * 2)
+        keepalive = self.http2.keepalive
+        self.http2 = dataclasses.replace(
+            self.http2, keepalive=dataclasses.replace(keepalive, time=keepalive.time * 2)
         )
 
-    def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
-        """Keep `news` if `link` may still turn out to be what this attempt waits for."""
-        if link in self.links or self._attempt_timer is None:
-            return False
-        self._early.append((link, news))
-        return True
+    # Idleness
+
+    def _watch_idleness(self) -> None:
+        self._idle_work = -1
+        self._quiet_looks = 0
+        if self.options.idle_timeout < math.inf:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._idle_timer = self.runtime.call_later(self.options.idle_timeout / _LOOKS, self._look)
+
+    def _look(self) -> None:
+        work = sum(link.connection.work for link in self.links)
+        in_progress = (
+            self._waiting or self._held or any(link.connection.streams for link in self.links)
+        )
+        if in_progress or work != self._idle_work:
+            self._idle_work = work
+            self._quiet_looks = 0
+        else:
+            self._quiet_looks += 1
+        if self._quiet_looks < _LOOKS:
+            self._look_later()
+        else:
+            self._idle_timer = None
+            self._stop_balancing()
+            self._set_state(_IDLE)
+
+    def _stop_balancing(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        balancing, self._balancing = self._balancing, None
+        self._selector = None
+        self.link = None
+        if balancing is not None:
+            balancing.close()
+        for subchannel in list(self._subchannels):
+            # A policy may have forgotten it.
+            subchannel.close()
+        self._failures.clear()
 
     def _set_state(self, state: ChannelConnectivity) -> None:
+        if state is self.state:
+            return
         self.state = state
         for watcher in list(self._watchers):
             try:

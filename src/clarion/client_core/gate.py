@@ -57,6 +57,9 @@ class CredentialGate:
 
     link = None
 
+    def find_link(self, call: ClientCall) -> None:
+        """None, for the same reason."""
+
     def __init__(self, core: ChannelCore, sources: Sources) -> None:
         self.options = core.options
         self._core = core
@@ -100,6 +103,12 @@ class CredentialGate:
         """See `Pending`."""
         assert self._call is not None
         return self._call.outcome
+
+    @property
+    def call(self) -> ClientCall:
+        """See `Pending`."""
+        assert self._call is not None
+        return self._call
 
     def link_failed(self, outcome: Outcome) -> None:
         """There will be no connection."""

@@ -9,6 +9,7 @@ from clarion.client_core.call import Start
 from clarion.client_core.options import ChannelOptions
 from clarion.method import Compression
 from clarion.protocol.compression import Compressor, accept_encoding, get_compressor
+from clarion.protocol.content_type import content_type_of
 from clarion.protocol.metadata import encode_metadata, metadata_size
 from clarion.resolver.target import Target
 
@@ -32,7 +33,10 @@ class Method:
         target: the channel's target, for `:authority`.
         options: the channel's settings.
         compression: the channel's compression of requests.
-        serialize, deserialize: None passes bytes through.
+        serialize, deserialize: None passes bytes through. An attribute `content_subtype` of `serialize` is sent.
+
+    Raises:
+        InvalidSubtype: that cannot be sent.
     """
 
     __slots__ = (
@@ -65,7 +69,7 @@ class Method:
             (b":path", self.path.encode("utf-8")),
             (b":authority", authority.encode("utf-8")),
             (b"te", b"trailers"),
-            (b"content-type", b"application/grpc"),
+            (b"content-type", content_type_of(serialize)),
             (b"user-agent", options.user_agent),
             (b"grpc-accept-encoding", accept_encoding()),
         )
@@ -77,7 +81,7 @@ class Method:
         fields: Fields = self._fields
         if self._compressor is not None:
             fields += ((b"grpc-encoding", self._compressor.name.encode()),)
-        self._plain = Start(fields, None, False, self._compressor, metadata_size(fields))
+        self._plain = Start(fields, None, None, self._compressor, metadata_size(fields))
 
     def _find(self, compression: Compression | None) -> Compressor | None:
         if not compression or not self._compress:
@@ -98,7 +102,7 @@ class Method:
             now: the clock, for the deadline.
             timeout: seconds, or None.
             metadata: `(key, value)` pairs, or None.
-            wait_for_ready: wait through failures to connect.
+            wait_for_ready: wait through failures to connect; None leaves it to the service config.
             compression: overrides the channel's.
 
         Raises:
@@ -106,10 +110,10 @@ class Method:
         """
         plain = self._plain
         deadline = None if timeout is None or timeout > _FOR_EVER else now + timeout
-        if not metadata and not wait_for_ready and compression is None:
+        if not metadata and wait_for_ready is None and compression is None:
             if deadline is None:
                 return plain
-            return Start(plain.fields, deadline, False, plain.compressor, plain.size)
+            return Start(plain.fields, deadline, None, plain.compressor, plain.size)
         compressor = plain.compressor
         fields: Fields = plain.fields
         if compression is not None:
@@ -119,4 +123,4 @@ class Method:
                 fields += ((b"grpc-encoding", compressor.name.encode()),)
         if metadata:
             fields += encode_metadata(metadata)
-        return Start(fields, deadline, bool(wait_for_ready), compressor, metadata_size(fields))
+        return Start(fields, deadline, wait_for_ready, compressor, metadata_size(fields))

@@ -41,18 +41,21 @@ class ChannelOptions:
             (`grpc.initial_reconnect_backoff_ms`, `grpc.max_reconnect_backoff_ms`).
         connect_timeout: how long one attempt may take, at least (`grpc.min_reconnect_backoff_ms`,
             but never less than 1).
-        resolve_timeout: how long the look-up of a name may take (`grpc.dns_ares_query_timeout`).
-        resolve_interval: how long the answer to a look-up is used again
-            (`grpc.dns_min_time_between_resolutions_ms`).
         idle_timeout: how long no call is in progress before the channel closes its connection and goes
             back to IDLE (`grpc.client_idle_timeout_ms`).
-        retries: try a call again that no server acted on (`grpc.enable_retries`).
+        retries: try calls again, as the service config says or where no server acted on them
+            (`grpc.enable_retries`).
+        retry_buffer: how much of a call's requests is kept for another try (`grpc.per_rpc_retry_buffer_size`).
+        service_config: JSON, where the resolver has none (`grpc.service_config`), or None.
+        ignore_resolved_config: whether a resolver's does not count (`grpc.service_config_disable_resolution`).
+        policy: the load-balancing policy, where no service config names one (`grpc.lb_policy_name`), or None.
         propagate: calls end with the call whose handler makes them (`clarion.propagate`).
         dscp: the code point of packets (`grpc.dscp`), or None.
         receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
         target_name: whom the server proves to be with TLS (`grpc.ssl_target_name_override`), or None.
         session_cache: TLS sessions to resume (`grpc.ssl_session_cache`), or None.
         http2: the connection's limits, and its keepalive.
+        arguments: all that was given, for resolvers.
     """
 
     max_receive: int = 4 << 20
@@ -66,16 +69,21 @@ class ChannelOptions:
     initial_backoff: float = 1.0
     max_backoff: float = 120.0
     connect_timeout: float = 20.0
-    resolve_timeout: float | None = None
-    resolve_interval: float = 0.0
     idle_timeout: float = 1800.0
     retries: bool = True
+    retry_buffer: int = 256 << 10
+    service_config: str | None = None
+    ignore_resolved_config: bool = False
+    policy: str | None = None
     propagate: bool = True
     dscp: int | None = None
     receive_buffer: int | None = None
     target_name: str | None = None
     session_cache: Any = None
     http2: Config = dataclasses.field(default_factory=lambda: Arguments(()).http2())
+    arguments: Arguments = dataclasses.field(
+        default_factory=lambda: Arguments(()), compare=False, repr=False
+    )
 
     @classmethod
     def read(cls, options: Iterable[tuple[str, Any]] | None) -> ChannelOptions:
@@ -87,7 +95,6 @@ class ChannelOptions:
         """
         given = Arguments(options)
         first_stream = given.integer("grpc.http2.initial_sequence_number", 1, 1, MAX_STREAM_ID)
-        resolve_timeout = given.seconds("grpc.dns_ares_query_timeout", 0.0)
         return cls(
             max_receive=given.max_receive,
             max_send=given.max_send,
@@ -106,10 +113,12 @@ class ChannelOptions:
             connect_timeout=min(
                 given.seconds("grpc.min_reconnect_backoff_ms", 20.0, _LEAST_CONNECT_TIMEOUT), 1e6
             ),
-            resolve_timeout=resolve_timeout if 0 < resolve_timeout < math.inf else None,
-            resolve_interval=given.seconds("grpc.dns_min_time_between_resolutions_ms", 0.0),
             idle_timeout=given.seconds("grpc.client_idle_timeout_ms", 1800.0, _LEAST_IDLE_TIMEOUT),
             retries=given.flag("grpc.enable_retries", True),
+            retry_buffer=given.integer("grpc.per_rpc_retry_buffer_size", 256 << 10, 0, 2**31 - 1),
+            service_config=given.text("grpc.service_config"),
+            ignore_resolved_config=given.flag("grpc.service_config_disable_resolution", False),
+            policy=given.text("grpc.lb_policy_name"),
             propagate=given.flag(PROPAGATE, True),
             dscp=given.dscp,
             receive_buffer=given.receive_buffer,
@@ -120,4 +129,5 @@ class ChannelOptions:
                 # §5.1.1: a client's streams have odd numbers.
                 first_stream=first_stream | 1,
             ),
+            arguments=given,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from clarion.http2 import Abort, Config, Connection, Timer
@@ -92,6 +93,9 @@ class Runtime(Protocol):
 
     def random(self) -> float:
         """A number from 0 up to 1, for jitter."""
+
+    def lock(self) -> AbstractContextManager[object]:
+        """What keeps the threads that make calls out of each other's way; a lock, where there are several."""
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` after `delay` seconds."""

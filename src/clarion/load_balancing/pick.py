@@ -25,6 +25,7 @@ __all__ = [
     "Done",
     "Drop",
     "Fail",
+    "FixedPicker",
     "Pick",
     "PickInfo",
     "Picked",
@@ -159,3 +160,21 @@ class QueuePicker(Picker):
         if wanted is not None:
             wanted()
         return QUEUE
+
+
+@final
+class FixedPicker(Picker):
+    """Everybody gets the same answer.
+
+    Args:
+        answer: which; a `Picked` that wants to hear nothing becomes `only`.
+    """
+
+    def __init__(self, answer: Pick) -> None:
+        self.answer = answer
+        if isinstance(answer, Picked) and answer.done is None and not answer.metadata:
+            self.only = answer.subchannel
+
+    def pick(self, info: PickInfo) -> Pick:
+        """Give the answer."""
+        return self.answer

@@ -4,9 +4,12 @@ A policy gets endpoints from the resolver and a configuration from the service c
 their connectivity, and publishes a state and a picker. Each call asks the picker where to go. Rules:
 
 - Everything a policy hears it hears from its channel, one thing after another and never from within a call of its
-  own; so policies and pickers need no locks. None of it may block.
+  own; so policies need no locks. None of it may block.
 - A picker is asked once for each attempt of a call, and answers at once from what the policy knew when it made the
-  picker. It may count (round robin) and it may ask for a connection; it changes nothing else.
+  picker. `pick` and `Picked.done` run one at a time, but on the threads that make calls, perhaps while the policy
+  runs: they may count, and call `Subchannel.connect`, `Helper.post` and `Helper.random`; they read what the policy
+  shares with them in one look, and call nothing else of it, nor of the helper.
+- A policy that published IDLE is told to leave it (`exit_idle`) when there is a call.
 - A policy that wraps others (priority, outlier detection) is their `Helper` in its turn.
 - Time, chance and later work come from the helper, so that tests decide them.
 
@@ -18,12 +21,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from clarion.connectivity import ChannelConnectivity
 from clarion.load_balancing.pick import Picker
+from clarion.resolver.endpoint import Endpoint
 from clarion.resolver.target import Address
 
 __all__ = [
@@ -37,24 +39,8 @@ __all__ = [
     "Update",
 ]
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
 StateWatcher = Callable[[ChannelConnectivity, str], None]
 """Hears a subchannel's state, and in TRANSIENT_FAILURE why."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One server: the addresses that lead to it, in the resolver's order, and what else is known of it.
-
-    Attributes:
-        addresses: one or more; several where the server has, say, an IPv4 and an IPv6 address.
-        attributes: by name; `weight` (a positive number), `hash_key` (for ring_hash, gRFC A76), `locality`, or
-            whatever a resolver and a policy agree on.
-    """
-
-    addresses: tuple[Address, ...]
-    attributes: Mapping[str, Any] = field(default=_NOTHING, compare=False, hash=False)
 
 
 class Update(NamedTuple):
@@ -110,7 +96,9 @@ class Subchannel(Protocol):
         """The same for the state as health checks (gRFC A17) and outlier detection (A50) have it.
 
         Only a READY connection has a health of its own: CONNECTING until the first answer, READY while the server
-        is serving, TRANSIENT_FAILURE while it is not. Without health checks it is the state of `watch`.
+        is serving, TRANSIENT_FAILURE while it is not. Without health checks it is the state of `watch`. A policy
+        that wants it asks before the subchannel connects, and before it calls `watch`: watchers hear of one change in
+        the order in which they asked.
         """
 
     def watch_load(self, interval: float, watcher: Callable[[Any], None]) -> LoadReportWatch:
@@ -134,13 +122,13 @@ class Helper(Protocol):
         """A monotonic clock in seconds."""
 
     def random(self) -> float:
-        """A number from 0 up to 1."""
+        """A number from 0 up to 1; from any thread."""
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` after `delay` seconds."""
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Call `callback` soon, after what is running now."""
+        """Call `callback` soon, after what is running now; from any thread, so that pickers can ask for things."""
 
     def create_subchannel(self, address: Address, attributes: Mapping[str, Any]) -> Subchannel:
         """A subchannel for `address`, IDLE; `attributes` are its endpoint's."""

@@ -10,11 +10,22 @@ from clarion.errors import RemoteError
 from clarion.protocol.compression import Compressor, DecompressedTooLarge
 from clarion.status import StatusCode
 
-__all__ = ["CompressedMessage", "UnpackFailed", "unpack"]
+__all__ = ["CompressedMessage", "Uncompressed", "UnpackFailed", "unpack"]
 
 
 class CompressedMessage(bytes):
     """A message as it came, with the compressed flag set."""
+
+    __slots__ = ()
+
+
+class Uncompressed(bytes):
+    """A serialized message that is to be sent as it is, also where the call compresses its messages.
+
+    Return it from a serializer for what would not shrink, such as an image, or must not be compressed
+    because it puts a secret beside text that an attacker chooses. It decides for each message on its own, on
+    both sides and with every pattern of call; on a call without compression it changes nothing.
+    """
 
     __slots__ = ()
 

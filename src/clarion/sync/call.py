@@ -138,7 +138,7 @@ class SyncCall(ClientCall, WaitedCall):
     def begin(self, message: tuple[bytes, bytes] | None) -> None:
         self._message = message
         self._half_closed = message is not None
-        link = self.core.link
+        link = self.core.link or self.core.find_link(self)
         if link is not None:
             self.link_available(link)
         else:
@@ -212,6 +212,12 @@ class SyncCall(ClientCall, WaitedCall):
     def parent_cut_off(self) -> None:
         self.end(PARENT_CUT_OFF)
 
+    def deadline_set(self) -> None:
+        # The thread that waits may do so already, without a deadline or with a later one.
+        if self._timer is not None:
+            self._timer.cancel()
+        self.watch_deadline()
+
     # Starting
 
     def start_with(self, request: Any) -> None:
@@ -250,13 +256,13 @@ class SyncCall(ClientCall, WaitedCall):
         payload = self.serialize(request)
         if payload is None or self._expired():
             return
-        message = self.pack(payload)
-        link: Any = self.core.link
+        self._message = self.pack(payload)
+        self._half_closed = True
+        link: Any = self.core.link or self.core.find_link(self)
         if link is None:
-            self.begin(message)
+            self._opened = threading.Event()
+            self._runtime.post(lambda: self.core.wait(self))
         else:
-            self._message = message
-            self._half_closed = True
             deadline = self.start.deadline
             try:
                 link.exchange(self, deadline)

@@ -41,6 +41,7 @@ class SyncRuntime:
         self.post = self.io.post
         self.post_from_thread = self.io.post
         self.apart = apart
+        self.lock = threading.Lock
         self._callbacks: queue.SimpleQueue[Callable[[], object]] | None = None
         self.links: weakref.WeakSet[ClientLink] = weakref.WeakSet()
 

@@ -1,0 +1,240 @@
+"""The resolver and the load-balancing policy of a channel that is not IDLE.
+
+The first resolution makes the policy. A resolution that fails changes nothing once there is a policy, but what errors
+say; a service config that is refused leaves the last good one in force (gRFC A21), and fails the channel if there was
+none. A policy that raises fails the channel too, with its words, until the resolver speaks again.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from clarion.client_core.runtime import Timer
+from clarion.client_core.subchannel import Subchannel
+from clarion.connectivity import ChannelConnectivity
+from clarion.load_balancing.config_error import ConfigError
+from clarion.load_balancing.graceful_switch import GracefulSwitch
+from clarion.load_balancing.pick import Picker
+from clarion.load_balancing.policy import Update
+from clarion.load_balancing.registry import PolicyConfig, find_policy
+from clarion.protocol.outcome import Outcome
+from clarion.resolver.backoff import Backoff
+from clarion.resolver.registry import find_resolver
+from clarion.resolver.resolver import Resolution
+from clarion.resolver.target import Address, HostPort
+from clarion.service_config import EMPTY, ServiceConfig, parse_service_config
+from clarion.status import StatusCode
+
+if TYPE_CHECKING:
+    from clarion.client_core.channel import ChannelCore
+
+__all__ = ["Balancing"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Balancing:
+    """What lies between a channel's target and its subchannels.
+
+    Args:
+        core: the channel.
+
+    Attributes:
+        unresolved: why the last resolution failed, or "".
+    """
+
+    def __init__(self, core: ChannelCore) -> None:
+        self.unresolved = ""
+        self._core = core
+        self._config: ServiceConfig | None = None
+        self._policy: GracefulSwitch | None = None
+        self._closed = False
+        kind = find_resolver(core.target.scheme)
+        assert kind is not None, "the target was parsed by a resolver"
+        self._resolver = kind(core.target, _ResolverHelper(core, self))
+
+    def start(self) -> None:
+        """Resolve the target."""
+        try:
+            self._resolver.start()
+        except Exception as error:
+            self._raised("resolver", self._resolver, error)
+
+    def exit_idle(self) -> None:
+        """There is a call, and the policy is IDLE."""
+        policy = self._policy
+        if policy is not None:
+            self._ask_policy(policy.exit_idle)
+
+    def close(self) -> None:
+        """The channel is IDLE, or closed."""
+        self._closed = True
+        for part in (self._resolver, self._policy):
+            try:
+                if part is not None:
+                    part.close()
+            except Exception:
+                _LOG.exception("%r raised while it was closed", part)
+
+    # What the resolver says
+
+    def resolved(self, resolution: Resolution) -> None:
+        """The resolver found something, or not."""
+        if self._closed:
+            return
+        self.unresolved = resolution.error
+        if resolution.error:
+            if self._policy is None:
+                self._fail(resolution.error)
+            return
+        config = self._choose_config(resolution)
+        if config is None:
+            return
+        self._config = config
+        choice = config.policy or self._default_policy()
+        policy = self._policy
+        if policy is None:
+            policy = self._policy = GracefulSwitch(_PolicyHelper(self._core, self))
+        why = "" if resolution.endpoints else f"{self._core.target.authority} has no addresses"
+        update = Update(resolution.endpoints, choice, why)
+        self._ask_policy(functools.partial(policy.update, update))
+
+    def _choose_config(self, resolution: Resolution) -> ServiceConfig | None:
+        """The service config from now on; None if there was none before and this one is refused."""
+        options = self._core.options
+        source: str | Mapping[str, Any] | None = None
+        problem = ""
+        if not options.ignore_resolved_config:
+            source, problem = resolution.service_config, resolution.config_error
+        if source is None and not problem:
+            source = options.service_config
+        if not problem:
+            try:
+                return EMPTY if source is None else parse_service_config(source)
+            except ConfigError as error:
+                problem = str(error)
+        if self._config is None:
+            self._fail(f"the service config is not acceptable: {problem}")
+        else:
+            _LOG.warning(
+                "%s: a new service config is not acceptable, and the last one stays: %s",
+                self._core.target.authority,
+                problem,
+            )
+        return self._config
+
+    def _default_policy(self) -> PolicyConfig:
+        policy = find_policy(self._core.options.policy or "pick_first")
+        if policy is None:
+            _LOG.warning("grpc.lb_policy_name: no policy %r here", self._core.options.policy)
+            policy = find_policy("pick_first")
+        assert policy is not None
+        return PolicyConfig(policy, policy.parse_config({}))
+
+    # What the policy says
+
+    def picker_changed(self, state: ChannelConnectivity, picker: Picker) -> None:
+        """From now on calls ask `picker`."""
+        if not self._closed:
+            self._core.picker_changed(state, picker, self._config or EMPTY)
+
+    def request_resolution(self) -> None:
+        """Addresses seem out of date."""
+        if not self._closed:
+            # Not from here: the resolver might answer from within.
+            self._core.runtime.post(self._resolve_now)
+
+    def _resolve_now(self) -> None:
+        if not self._closed:
+            try:
+                self._resolver.resolve_now()
+            except Exception as error:
+                self._raised("resolver", self._resolver, error)
+
+    def _ask_policy(self, question: Callable[[], None]) -> None:
+        try:
+            question()
+        except Exception as error:
+            self._raised("load-balancing policy", self._policy, error)
+
+    def guard(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """`callback`, of a policy, so that what it raises fails the channel and nothing else."""
+
+        def guarded(*arguments: Any) -> None:
+            if not self._closed:
+                self._ask_policy(functools.partial(callback, *arguments))
+
+        return guarded
+
+    def _raised(self, what: str, who: object, error: Exception) -> None:
+        _LOG.exception("the %s of %s raised", what, self._core.target.authority)
+        name = type(who).__qualname__
+        self._core.fail(
+            Outcome(
+                StatusCode.INTERNAL,
+                f"the channel's {what} {name} raised {type(error).__name__}: {error}",
+            )
+        )
+
+    def _fail(self, why: str) -> None:
+        self._core.fail(
+            Outcome(
+                StatusCode.UNAVAILABLE,
+                f"failed to connect to all addresses; last error: {why}",
+                debug=f"target {self._core.target.authority}",
+                unprocessed=True,
+            )
+        )
+
+
+class _ResolverHelper:
+    """See `clarion.resolver.ResolverHelper`."""
+
+    def __init__(self, core: ChannelCore, balancing: Balancing) -> None:
+        runtime = core.runtime
+        self._core = core
+        self._balancing = balancing
+        self.now = runtime.now
+        self.random = runtime.random
+        self.call_later = runtime.call_later
+        self.post = runtime.post_from_thread
+        self.apart = runtime.apart
+
+    def update(self, resolution: Resolution) -> None:
+        self._core.runtime.post_from_thread(lambda: self._balancing.resolved(resolution))
+
+    def look_up(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:
+        self._core.runtime.resolve(name, done)
+
+    def option(self, name: str) -> Any:
+        return self._core.options.arguments.value(name)
+
+    def backoff(self) -> Backoff:
+        options = self._core.options
+        return Backoff(options.initial_backoff, options.max_backoff, self.random)
+
+
+class _PolicyHelper:
+    """See `clarion.load_balancing.Helper`."""
+
+    def __init__(self, core: ChannelCore, balancing: Balancing) -> None:
+        runtime = core.runtime
+        self._core = core
+        self._balancing = balancing
+        self.now = runtime.now
+        self.random = runtime.random
+        self.target = core.target.authority
+        self.update_state = balancing.picker_changed
+        self.request_resolution = balancing.request_resolution
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        return self._core.runtime.call_later(delay, self._balancing.guard(callback))
+
+    def post(self, callback: Callable[[], None]) -> None:
+        self._core.runtime.post_from_thread(self._balancing.guard(callback))
+
+    def create_subchannel(self, address: Address, attributes: Mapping[str, Any]) -> Subchannel:
+        return self._core.create_subchannel(address, self._balancing.guard)

@@ -1,0 +1,107 @@
+"""What becomes of one attempt of a call: what the service config says of its method, and what the picker answers."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from clarion.client_core.subchannel import Subchannel
+from clarion.load_balancing.pick import Drop, Fail, Pick, Picked, Picker, PickInfo
+from clarion.protocol.outcome import Outcome
+from clarion.service_config import MethodConfig, ServiceConfig
+from clarion.status import StatusCode
+
+if TYPE_CHECKING:
+    from clarion.client_core.call import ClientCall
+    from clarion.client_core.channel import ChannelCore
+    from clarion.client_core.runtime import Link
+
+__all__ = ["FailPicker", "Selector"]
+
+_LOG = logging.getLogger(__name__)
+
+# Methods remembered by path; a program that makes up more paths than that gets them worked out anew.
+_MOST_METHODS = 1000
+
+
+class FailPicker(Picker):
+    """Every attempt fails with `outcome`."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._answer = Fail(outcome)
+
+    def pick(self, info: PickInfo) -> Pick:
+        """See `Picker`."""
+        return self._answer
+
+
+class Selector:
+    """A picker and a service config.
+
+    Args:
+        picker: the policy's.
+        config: the service config.
+        lock: held while the picker, or a `done` of what it picked, runs.
+        core: the channel.
+    """
+
+    __slots__ = ("_config", "_core", "_lock", "_methods", "picker")
+
+    def __init__(
+        self,
+        picker: Picker,
+        config: ServiceConfig,
+        lock: AbstractContextManager[object],
+        core: ChannelCore,
+    ) -> None:
+        self.picker = picker
+        self._config = config
+        self._lock = lock
+        self._core = core
+        self._methods: dict[bytes, tuple[str, MethodConfig | None]] = {}
+
+    def admit(self, call: ClientCall) -> bool:
+        """Apply the service config to `call`, once in its life; False if that ended it."""
+        if call.path is None:
+            path = call.start.fields[2][1]
+            found = self._methods.get(path)
+            if found is None:
+                name = path.decode()
+                found = name, self._config.method(name)
+                if len(self._methods) < _MOST_METHODS:
+                    self._methods[path] = found
+            call.path, config = found
+            if config is not None:
+                call.configure(config, self._core)
+        return call.outcome is None
+
+    def pick(self, call: ClientCall) -> Pick:
+        """Ask the picker."""
+        assert call.path is not None
+        info = PickInfo(call.path, call.start.fields, call.wait_for_ready)
+        try:
+            with self._lock:
+                return self.picker.pick(info)
+        except Exception as error:
+            _LOG.exception("a load-balancing picker raised")
+            return Drop(
+                Outcome(
+                    StatusCode.INTERNAL,
+                    f"the channel's load-balancing picker {type(self.picker).__qualname__} raised"
+                    f" {type(error).__name__}: {error}",
+                )
+            )
+
+    def take(self, pick: Picked, call: ClientCall) -> Link | None:
+        """The connection that `pick` means, for `call`; None if it is gone."""
+        subchannel = pick.subchannel
+        link = subchannel.link if isinstance(subchannel, Subchannel) else None
+        if link is None:
+            if pick.done is not None:
+                with self._lock:
+                    pick.done(None)
+            return None
+        if pick.done is not None or pick.metadata:
+            call.picked = pick
+        return link

@@ -1,0 +1,250 @@
+"""One address of a channel: connecting to it, with backoff, and the connection.
+
+    IDLE ──connect()──> CONNECTING ──(SETTINGS received)──> READY
+      ^                     │                                 │
+      │                 (failed)                              │
+      │                     v                                 │
+      ├──(backoff)── TRANSIENT_FAILURE                        │
+      └──────────────(GOAWAY, or the connection is lost)──────┘
+
+It connects when its policy asks, and not by itself (gRFC A61). Watchers hear of changes one after another, never from
+within a call of theirs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from clarion.client_core.runtime import Link, Security, Timer
+from clarion.connectivity import ChannelConnectivity
+from clarion.http2 import Abort, ErrorCode, error_name
+from clarion.load_balancing.policy import LoadReportWatch, StateWatcher
+from clarion.resolver.backoff import Backoff
+from clarion.resolver.target import Address
+
+if TYPE_CHECKING:
+    from clarion.client_core.channel import ChannelCore
+    from clarion.client_core.options import ChannelOptions
+
+__all__ = ["Subchannel"]
+
+_IDLE = ChannelConnectivity.IDLE
+_CONNECTING = ChannelConnectivity.CONNECTING
+_READY = ChannelConnectivity.READY
+_TRANSIENT_FAILURE = ChannelConnectivity.TRANSIENT_FAILURE
+_SHUTDOWN = ChannelConnectivity.SHUTDOWN
+
+_GIVEN_UP = "the attempt to connect was given up"
+
+
+class Subchannel:
+    """One address.
+
+    Args:
+        core: the channel.
+        address: where to connect.
+        guard: makes of a watcher one that never raises.
+
+    Attributes:
+        address: see above.
+        state: the connectivity.
+        why: in TRANSIENT_FAILURE, what went wrong.
+        link: the connection for new calls, or None.
+        options, security: the channel's; what a connection is made with.
+    """
+
+    def __init__(
+        self,
+        core: ChannelCore,
+        address: Address,
+        guard: Callable[[StateWatcher], StateWatcher],
+    ) -> None:
+        self.address = address
+        self.state = _IDLE
+        self.why = ""
+        self.link: Link | None = None
+        self.options: ChannelOptions = core.options
+        self.security: Security | None = core.security
+        self._core = core
+        self._guard = guard
+        self._runtime = core.runtime
+        self._watchers: list[StateWatcher] = []
+        self._backoff = Backoff(
+            core.options.initial_backoff, core.options.max_backoff, core.runtime.random
+        )
+        # Numbers the attempts, so that a late answer is told from a current one.
+        self._attempt = 0
+        self._attempt_link: Link | None = None
+        self._attempt_started = 0.0
+        self._attempt_timer: Timer | None = None
+        self._backoff_timer: Timer | None = None
+        # What links said before the runtime said that they are connected.
+        self._early: list[tuple[Link, Callable[[], None]]] = []
+
+    # What policies ask
+
+    def connect(self) -> None:
+        """Connect if IDLE; from any thread."""
+        if self.state is _IDLE:
+            self._runtime.post_from_thread(self._connect)
+
+    def watch(self, watcher: StateWatcher) -> None:
+        """See `clarion.load_balancing.Subchannel`."""
+        self._watchers.append(self._guard(watcher))
+
+    def watch_health(self, watcher: StateWatcher) -> None:
+        """See `clarion.load_balancing.Subchannel`."""
+        self._watchers.append(self._guard(watcher))
+
+    def watch_load(self, interval: float, watcher: Callable[[Any], None]) -> LoadReportWatch:
+        """See `clarion.load_balancing.Subchannel`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """No new calls start here; those in progress go on."""
+        if self.state is _SHUTDOWN:
+            return
+        self._watchers.clear()
+        self._stop_attempt()
+        if self._backoff_timer is not None:
+            self._backoff_timer.cancel()
+            self._backoff_timer = None
+        self.state = _SHUTDOWN
+        link, self.link = self.link, None
+        self._core.subchannel_closed(self)
+        if link is not None:
+            self._core.calls_need_links(link)
+            link.drain()
+
+    # Connecting
+
+    def _connect(self) -> None:
+        if self.state is not _IDLE:
+            return
+        self._attempt += 1
+        self._attempt_started = self._runtime.now()
+        seconds = self.options.connect_timeout
+        why = f"no answer within {seconds:g} s"
+        if self.security is not None and self.security.encrypted:
+            # The runtime ends a handshake in time by itself, and knows more about it.
+            seconds += 1
+        self._attempt_timer = self._runtime.call_later(
+            seconds, functools.partial(self._failed, self._attempt, why)
+        )
+        self._set_state(_CONNECTING)
+        if self.state is _CONNECTING:
+            self._runtime.connect(
+                self.address,
+                self._core.http2,
+                self,
+                functools.partial(self._connected, self._attempt),
+            )
+
+    def _connected(self, attempt: int, link: Link | None, why: str) -> None:
+        if link is None:
+            self._failed(attempt, why)
+        elif attempt != self._attempt:
+            link.close(_GIVEN_UP)
+        else:
+            self._attempt_link = link
+            early, self._early = self._early, []
+            for about, news in early:
+                if about is link:
+                    news()
+
+    def _failed(self, attempt: int, why: str) -> None:
+        if attempt != self._attempt:
+            return
+        self._stop_attempt()
+        # Not from here: a runtime may say so at once, from within `connect`.
+        self._runtime.post(functools.partial(self._wait, self._attempt, why))
+
+    def _wait(self, attempt: int, why: str) -> None:
+        if attempt != self._attempt:
+            return
+        elapsed = self._runtime.now() - self._attempt_started
+        self._backoff_timer = self._runtime.call_later(
+            max(self._backoff.next() - elapsed, 0.0), self._backed_off
+        )
+        self._set_state(_TRANSIENT_FAILURE, why)
+
+    def _backed_off(self) -> None:
+        self._backoff_timer = None
+        self._set_state(_IDLE)
+
+    def _stop_attempt(self) -> None:
+        self._attempt += 1
+        if self._attempt_timer is not None:
+            self._attempt_timer.cancel()
+            self._attempt_timer = None
+        link, self._attempt_link = self._attempt_link, None
+        if link is not None:
+            link.close(_GIVEN_UP)
+        self._early.clear()
+
+    # LinkOwner
+
+    def link_ready(self, link: Link) -> None:
+        """The connection is usable."""
+        if self._is_early(link, lambda: self.link_ready(link)):
+            return
+        connection = link.connection
+        if link is not self._attempt_link or connection.closed or connection.draining:
+            # In the latter cases we are told next, and that is a failure to connect.
+            return
+        self._attempt_link = None
+        self._stop_attempt()
+        self._backoff.reset()
+        self.link = link
+        self._core.link_added(link)
+        self._set_state(_READY)
+
+    def link_draining(self, link: Link, code: int, debug: bytes) -> None:
+        """The peer takes no more streams on `link`."""
+        if self._is_early(link, lambda: self.link_draining(link, code, debug)):
+            return
+        if code == ErrorCode.ENHANCE_YOUR_CALM and debug == b"too_many_pings":
+            self._core.ping_less()
+        if link is self._attempt_link:
+            why = f"connected, but the server sent GOAWAY {error_name(code)}"
+            if debug:
+                why += f" ({debug.decode('utf-8', 'replace')})"
+            self._failed(self._attempt, why)
+        elif link is self.link:
+            self.leave(link)
+
+    def link_closed(self, link: Link, reason: Abort) -> None:
+        """The connection is over."""
+        if self._is_early(link, lambda: self.link_closed(link, reason)):
+            return
+        if link is self._attempt_link:
+            self._attempt_link = None
+            why = reason.describe() if reason.code else reason.message
+            self._failed(self._attempt, f"connected, but {why}")
+        elif link is self.link:
+            self.leave(link)
+        self._core.link_removed(link)
+
+    def leave(self, link: Link) -> None:
+        """`link` takes no more calls."""
+        self.link = None
+        self._core.calls_need_links(link)
+        self._set_state(_IDLE)
+
+    def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
+        """Keep `news` if `link` may still turn out to be what this attempt waits for."""
+        if self._attempt_timer is None or link in (self._attempt_link, self.link):
+            return False
+        if link in self._core.links:
+            return False
+        self._early.append((link, news))
+        return True
+
+    def _set_state(self, state: ChannelConnectivity, why: str = "") -> None:
+        self.state = state
+        self.why = why
+        self._core.subchannel_changed(self)
+        for watcher in list(self._watchers):
+            watcher(state, why)

@@ -1,0 +1,28 @@
+"""What resolvers find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from clarion.resolver.target import Address
+
+__all__ = ["Endpoint"]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One server: the addresses that lead to it, in the resolver's order, and what else is known of it.
+
+    Attributes:
+        addresses: one or more; several where the server has, say, an IPv4 and an IPv6 address.
+        attributes: by name; `weight` (a positive number), `hash_key` (for ring_hash, gRFC A76), `locality`, or
+            whatever a resolver and a policy agree on.
+    """
+
+    addresses: tuple[Address, ...]
+    attributes: Mapping[str, Any] = field(default=_NOTHING, compare=False, hash=False)
