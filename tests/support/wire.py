@@ -314,6 +314,7 @@ class WireLink:
         self.connection = Connection(self, network.now, config)
         self.pending: deque[Pending] = deque()
         self.far = far
+        self.lock = nullcontext()
         self.flushes = 0
         self._network = network
         self._owner = owner

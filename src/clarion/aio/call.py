@@ -441,14 +441,12 @@ class _StreamRequest(AioCall):
         message = self._pack(request)
         if message is None:
             raise self._error(await self._wait_done())
-        while self.attempt is None and self.outcome is None:
+        while not self.send(message):
             await self._wait_writable()
         if self.outcome is not None:
             raise self._error(self.outcome)
-        self.send(message)
         attempt = self.attempt
-        assert attempt is not None
-        while attempt.parked is not None and self.outcome is None:
+        while attempt is not None and attempt.parked is not None and self.outcome is None:
             await self._wait_writable()
 
     async def _wait_writable(self) -> None:

@@ -11,6 +11,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import Context
 from typing import Any, cast
 
@@ -36,6 +37,8 @@ class Link(asyncio.Protocol):
     """
 
     connection: Connection
+    # All happens on the loop's thread.
+    lock = nullcontext()
     # What encrypts, on a connection with TLS.
     tls: Any = None
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from clarion.client_core.channel import ChannelCore
+from clarion.client_core.channel import ChannelCore, Pending
+from clarion.client_core.hedging import Hedging, Try
 from clarion.client_core.retry import Retry
 from clarion.client_core.runtime import Link
 from clarion.hpack import encode_literal
@@ -112,6 +113,37 @@ class PickedAttempt(Attempt):
         Attempt.ended(self, outcome)
 
 
+class HedgedAttempt(Attempt):
+    """A try among others, one of which will be the call's."""
+
+    def __init__(self, call: ClientCall, link: Link, this: Try, picked: Picked | None) -> None:
+        Attempt.__init__(self, call, link)
+        self._try = this
+        self._picked = picked
+
+    def initial_metadata_received(self, metadata: Metadata) -> None:
+        if self.call.attempt is self or self._try.head_received():
+            Attempt.initial_metadata_received(self, metadata)
+
+    def message_received(self, message: bytes) -> None:
+        if self.call.attempt is self:
+            Attempt.message_received(self, message)
+
+    def writable(self) -> None:
+        if self.call.attempt is self:
+            Attempt.writable(self)
+
+    def ended(self, outcome: Outcome) -> None:
+        call, picked = self.call, self._picked
+        if picked is not None:
+            call.core.attempt_done(picked, outcome)
+        call.try_over(self)
+        if call.attempt is self:
+            Attempt.ended(self, outcome)
+        else:
+            self._try.ended(outcome)
+
+
 class ClientCall:
     """One call.
 
@@ -128,7 +160,10 @@ class ClientCall:
         parent: the call that is served where this one was made, if this one ends with it.
         path: the method, once the service config was applied to the call.
         picked: what the picker said of the next attempt, if it wants more than a connection.
+        hedging: the tries, if the call is hedged and none of them is its attempt yet.
     """
+
+    only_asks = False
 
     # What most calls never change stays on the class: making a call is its most frequent act.
     attempt: Attempt | None = None
@@ -138,6 +173,7 @@ class ClientCall:
     parent: Family | None = None
     path: str | None = None
     picked: Picked | None = None
+    hedging: Hedging | None = None
     _retry: Retry | None = None
     _max_receive: int | None = None
     _max_request: int | None = None
@@ -176,6 +212,12 @@ class ClientCall:
     def detached(self, attempt: Attempt) -> None:
         """`attempt` came to nothing; there will be another."""
 
+    def try_opened(self, attempt: Attempt) -> None:
+        """A hedged call has another try, which nobody waits for in particular."""
+
+    def try_over(self, attempt: Attempt) -> None:
+        """That try ended, or is the call's attempt now."""
+
     def deadline_set(self) -> None:
         """The service config gave the call a deadline, or one that is sooner."""
         raise NotImplementedError
@@ -208,13 +250,13 @@ class ClientCall:
         """
         if self.outcome is not None:
             return True
-        attempt = self.attempt
-        if attempt is None:
-            return False
-        self._sent_messages = True
         if self._max_request is not None and len(message[1]) > self._max_request:
             self.end(too_large(len(message[1]), self._max_request))
             return True
+        attempt = self.attempt
+        if attempt is None:
+            return self.hedging is not None and self.hedging.offer(message)
+        self._sent_messages = True
         if self._retry is not None and not self._retry.keep(message):
             self._retry = None
         attempt.connection.send_message(attempt, *message)
@@ -229,6 +271,8 @@ class ClientCall:
         """
         self._half_closed = True
         attempt = self.attempt
+        if attempt is None and self.hedging is not None:
+            self.core.runtime.post_from_thread(self.hedging.send_kept)
         if attempt is not None and self.outcome is None and not attempt.local_closed:
             attempt.connection.send_end(attempt)
             attempt.link.flush_soon()
@@ -240,6 +284,8 @@ class ClientCall:
             return
         attempt = self.attempt
         if attempt is None:
+            if self.hedging is not None:
+                self.hedging.stop()
             self.core.forget(self)
             self._finish(outcome)
             return
@@ -290,14 +336,39 @@ class ClientCall:
             self._max_receive = (
                 config.max_response if limit < 0 else min(limit, config.max_response)
             )
-        if config.retry is not None and options.retries and size + 5 <= options.retry_buffer:
-            self._retry = Retry(
-                config.retry, core.throttle, options.retry_buffer, core.runtime.random
-            )
+        if options.retries and size + 5 <= options.retry_buffer:
+            limit = options.retry_buffer
+            if config.retry is not None:
+                self._retry = Retry(config.retry, core.throttle, limit, core.runtime.random)
+            elif config.hedging is not None:
+                self.hedging = Hedging(self, core, config.hedging, limit)
 
     def commit(self) -> None:
         """What happens next to the call is final."""
         self._retry = None
+
+    def find_stream(self, link: Link, waiting: Pending) -> bool:
+        """Tell whether a stream can be opened on `link`; else `waiting` waits until one can, there or elsewhere."""
+        connection = link.connection
+        if connection.can_open:
+            return True
+        if connection.closed or connection.draining:
+            # The channel has not heard of it yet.
+            self.core.wait_beyond(waiting, link)
+        else:
+            link.pending.append(waiting)
+            connection.want_stream()
+        return False
+
+    def _refuse_metadata(self, link: Link) -> Outcome | None:
+        """How the call ends because its metadata is too large, or None: the server might end the connection for it."""
+        size, limit = self.start.size, link.connection.peer_max_header_list_size
+        if limit is None or size <= limit:
+            return None
+        return Outcome(
+            StatusCode.RESOURCE_EXHAUSTED,
+            f"request metadata of {size} bytes; the server takes {limit} at most",
+        )
 
     def link_available(self, link: Link) -> None:
         """Open a stream on `link`, or wait there until one is free."""
@@ -305,23 +376,14 @@ class ClientCall:
             return
         connection = link.connection
         if not connection.can_open:
-            if connection.closed or connection.draining:
-                # The channel has not heard of it yet.
-                self.core.wait_beyond(self, link)
-                return
-            link.pending.append(self)
-            connection.want_stream()
+            self.find_stream(link, self)
             return
         start = self.start
         limit = connection.peer_max_header_list_size
         if limit is not None and start.size > limit:
-            # The server might end the whole connection for it.
-            self._finish(
-                Outcome(
-                    StatusCode.RESOURCE_EXHAUSTED,
-                    f"request metadata of {start.size} bytes; the server takes {limit} at most",
-                )
-            )
+            refused = self._refuse_metadata(link)
+            assert refused is not None
+            self._finish(refused)
             return
         if self.path is None:
             block = connection.encoder.encode(start.fields)
@@ -347,6 +409,48 @@ class ClientCall:
         self.opened()
         link.flush_soon()
 
+    # Hedging
+
+    @property
+    def half_closed(self) -> bool:
+        """Whether the last request was sent."""
+        return self._half_closed
+
+    def hedge(self, link: Link, this: Try, picked: Picked | None, extra: Fields) -> Attempt | None:
+        """Open a try on `link`, with more header fields; None if the call ended with it."""
+        connection, start = link.connection, self.start
+        refused = self._refuse_metadata(link)
+        if refused is not None:
+            # Not from here, where the link's lock is held.
+            self.core.runtime.post_from_thread(lambda: this.link_failed(refused))
+            return None
+        attempt = HedgedAttempt(self, link, this, picked)
+        if self._max_receive is not None:
+            attempt.max_receive = self._max_receive
+        fields = start.fields + extra + (picked.metadata if picked is not None else ())
+        block = connection.encoder.encode(fields)
+        if start.deadline is not None:
+            timeout = encode_timeout(start.deadline - connection.now())
+            block += _TIMEOUT_NAME + bytes((len(timeout),)) + timeout
+        if self._message is not None:
+            connection.open_stream(attempt, block, *self._message, end_stream=True)
+        else:
+            connection.open_stream(attempt, block, end_stream=False)
+        self.try_opened(attempt)
+        return attempt
+
+    def hedging_won(self, attempt: Attempt) -> None:
+        """`attempt` is the call's."""
+        self.hedging = None
+        self.attempt = attempt
+        self.opened()
+
+    def hedging_failed(self, outcome: Outcome) -> None:
+        """All tries failed, the last one so."""
+        self.hedging = None
+        if self.outcome is None:
+            self._finish(outcome)
+
     def _configured_attempt(self, link: Link) -> tuple[bytes, Attempt]:
         """The header block of an attempt that a service config or a picker has a say in, and the attempt."""
         fields = self.start.fields
@@ -366,6 +470,8 @@ class ClientCall:
         """There will be no connection."""
         if self.outcome is not None:
             return
+        if self.hedging is not None:
+            self.hedging.stop()
         retry = self._retry
         if retry is not None and outcome.unprocessed:
             delay = retry.after(outcome, False)

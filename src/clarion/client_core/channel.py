@@ -65,6 +65,10 @@ class Pending(Protocol):
     def call(self) -> ClientCall:
         """The call itself."""
 
+    @property
+    def only_asks(self) -> bool:
+        """Whether it only wants to know that there is a connection, and asks again for one to use."""
+
     def link_available(self, link: Link) -> None:
         """Here is the connection; the call may find it full and wait on the link's `pending`."""
 
@@ -154,7 +158,7 @@ class ChannelCore:
     def find_link(self, call: ClientCall) -> Link | None:
         """A connection for `call`, or None: then it has to `wait`. From any thread."""
         selector = self._selector
-        if selector is None or not selector.admit(call):
+        if selector is None or not selector.admit(call) or call.hedging is not None:
             return None
         pick = selector.pick(call)
         if type(pick) is not Picked:
@@ -187,8 +191,11 @@ class ChannelCore:
 
     def _pick(self, selector: Selector, waiting: Pending) -> None:
         call = waiting.call
-        if waiting is not call and self.state is _READY and self.links:
-            # It only wants to know whether there is a connection: picks are for attempts.
+        if call.hedging is not None and waiting is call:
+            call.hedging.start()
+            return
+        if waiting.only_asks and self.state is _READY and self.links:
+            # Picks are for attempts.
             waiting.link_available(next(iter(self.links)))
             return
         pick = selector.pick(call)

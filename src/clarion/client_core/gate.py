@@ -56,6 +56,7 @@ class CredentialGate:
     """
 
     link = None
+    only_asks = True
 
     def find_link(self, call: ClientCall) -> None:
         """None, for the same reason."""

@@ -27,10 +27,14 @@ class Link(Protocol):
     Attributes:
         connection: the HTTP/2 connection.
         pending: calls that wait for a free stream on it.
+        lock: held by whoever uses the connection, where there are several threads.
     """
 
     connection: Connection
     pending: deque[Pending]
+
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
 
     def flush_soon(self) -> None:
         """Write what is in the connection's outbox."""

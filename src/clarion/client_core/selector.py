@@ -102,6 +102,11 @@ class Selector:
                 with self._lock:
                     pick.done(None)
             return None
+        before, call.picked = call.picked, None
+        if before is not None and before.done is not None:
+            # It waited there for a free stream, and the connection ended.
+            with self._lock:
+                before.done(None)
         if pick.done is not None or pick.metadata:
             call.picked = pick
         return link

@@ -80,6 +80,16 @@ class SyncCall(ClientCall, WaitedCall):
         writer = self._writer
         if writer is not None:
             writer.notify()
+        if self._opened is not None:
+            self._opened.set()
+
+    def try_opened(self, attempt: Attempt) -> None:
+        link: Any = attempt.link
+        link.leave_unattended()
+
+    def try_over(self, attempt: Attempt) -> None:
+        link: Any = attempt.link
+        link.attended()
 
     def head_received(self) -> None:
         if self._wants_head:
@@ -162,13 +172,11 @@ class SyncCall(ClientCall, WaitedCall):
             if self._opened is None:
                 self._opened = threading.Event()
             return
-        if self._opened is not None:
-            self._opened.set()
 
     def send(self, message: tuple[bytes, bytes]) -> bool:
         attempt = self.attempt
         if attempt is None:
-            return self.outcome is not None
+            return self.outcome is not None or ClientCall.send(self, message)
         link: Any = attempt.link
         with link.lock:
             # With its link's lock the attempt stays what it is: the call's, or one that came to nothing.
@@ -179,6 +187,8 @@ class SyncCall(ClientCall, WaitedCall):
     def half_close(self) -> bool:
         attempt = self.attempt
         if attempt is None:
+            if self.hedging is not None:
+                return ClientCall.half_close(self)
             return self.outcome is not None
         link: Any = attempt.link
         with link.lock:
@@ -434,8 +444,9 @@ class _Writer:
             self._wait(self._opened)
 
     def _opened(self) -> bool:
-        """Whether the call is on a connection."""
-        return self._call.attempt is not None
+        """Whether requests can be sent."""
+        call = self._call
+        return call.attempt is not None or (call.hedging is not None and not call.hedging.full)
 
     def _taken(self) -> bool:
         """Whether flow control has taken what was sent."""
