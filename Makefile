@@ -12,17 +12,17 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs bench surface interop format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop h2spec fuzz format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '%-11s %s\n' "$$name" "$$text"; done
 
-demo: .venv/.stamp ## generate, start and call the examples: hello (sync, asyncio), prices, upload, chat
+demo: .venv/.stamp ## generate, start and call the examples: hello (sync, asyncio), prices, upload, chat, codecs
 	@$(V) tools/demo.py $(ARGS)
 
-test: lint types layers docs .venv/.dev-stamp ## everything CI runs: checks, then tests on each Python found
+test: lint types layers docs generated .venv/.dev-stamp .venvs/.protobufs-stamp ## everything CI runs: checks, then tests on each Python found
 	@$(V) tools/run_tests.py $(ARGS)
 
 unit: .venv/.dev-stamp ## quick tests on one Python; ARGS="tests/http2 -k settings" chooses
@@ -44,14 +44,32 @@ layers: .venv/.dev-stamp ## each layer imports only from those below it; no I/O 
 docs: ## links in the Markdown files lead somewhere
 	@$(PYTHON) tools/check_links.py
 
+generated: .venv/.stamp ## generated code in this repository is what would be generated now
+	@$(V) tools/regenerate.py --check
+
+regenerate: .venv/.stamp ## generate anew what `make generated` checks
+	@$(V) tools/regenerate.py
+
+protobufs: .venv/.dev-stamp .venvs/.protobufs-stamp ## generated code on three major releases of protobuf
+	@$(V) -m pytest tests/codegen/test_protobuf_releases.py $(ARGS)
+
 bench: .venv/.bench-stamp ## Clarion against its peers in one run: table and chart in bench/results
 	@$(V) bench/run.py $(ARGS)
+
+codegen: .venv/.dev-stamp ## time clarion generate, and importing, against grpcio-tools with mypy-protobuf
+	@$(V) bench/generate.py $(ARGS)
 
 surface: .venv/.dev-stamp ## compare the API with grpcio's, name by name: docs/api-comparison.md
 	@$(V) tools/compare_surface.py $(ARGS)
 
 interop: .venv/.dev-stamp ## tests against real peers: grpcio, grpc-js and others where present
 	@$(V) -m pytest tests/peers $(ARGS)
+
+h2spec: .venv/.stamp ## h2spec, strict, against both servers, plain and TLS; needs Go
+	@$(V) conformance/h2spec/run.py $(ARGS)
+
+fuzz: .venv/.fuzz-stamp ## fuzz every target for 20 s; ARGS="--targets framing,heads --seconds 300" chooses
+	@nice -n 19 $(V) fuzz/run.py $(ARGS)
 
 format: .venv/.dev-stamp ## let ruff fix and format the code
 	@$(V) -m ruff check --fix .
@@ -62,16 +80,22 @@ wheel: .venv/.stamp ## build the pure-Python wheel into dist
 	@ls dist/*.whl
 
 clean: ## remove environments, caches, generated code and builds
-	rm -rf .venv .venvs dist build .coverage .coverage.* htmlcov
+	rm -rf .venv .venvs .fuzz dist build .coverage .coverage.* htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	find examples \( -name '*_pb2.py' -o -name '*_pb2.pyi' -o -name '*_pb2_grpc.py*' \) -delete
+	find examples \( -name '*_pb2.py' -o -name '*_pb2.pyi' -o -name '*_pb2_grpc.py*' -o -name '*_pb.py' \) -delete
 
 .venv/.stamp: pyproject.toml tools/venvs.py
 	@$(PYTHON) tools/venvs.py .venv --extras protoc,uvloop,zstd --stamp $@
 
 .venv/.dev-stamp: .venv/.stamp
-	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,typing --stamp $@
+	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,builds,codecs,typing --stamp $@
+
+.venvs/.protobufs-stamp: tools/protobufs.py | .venv/.stamp
+	@$(V) tools/protobufs.py --stamp $@
+
+.venv/.fuzz-stamp: .venv/.dev-stamp
+	@$(PYTHON) tools/venvs.py .venv --optional fuzz --stamp $@
 
 .venv/.bench-stamp: .venv/.stamp
 	@$(PYTHON) tools/venvs.py .venv --optional bench --stamp $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from clarion import listening
-from clarion.listening import Listener, bind
+from clarion.listening import Listener, bind, connections_within_reach
 
 V4 = socket.AF_INET
 V6 = socket.AF_INET6
@@ -200,3 +201,26 @@ def test_an_abstract_name() -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\0" + name)
     listener.close()
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "connections"),
+    [(1024, 896), (65_536, 57_344), (64, 32), (33, 1), (16, 1)],
+)
+def test_connections_within_reach(
+    monkeypatch: pytest.MonkeyPatch, descriptors: int, connections: int
+) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (descriptors, descriptors))
+    assert connections_within_reach() == connections
+
+
+def test_connections_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
+    assert connections_within_reach() is None
+
+
+def test_connections_where_nobody_counts_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert connections_within_reach() is None

@@ -142,25 +142,39 @@ def test_a_generated_module_comes_first(write: Write) -> None:
 
 def test_errors_say_where(write: Write) -> None:
     path = write("broken_six.proto", "message Six { int32 x = ; }\n")
-    with pytest.raises(
-        SyntaxError, match=r"protoc does not accept broken_six\.proto:\n.*2:25"
-    ) as caught:
+    with pytest.raises(SyntaxError, match=r"broken_six\.proto, line 2") as caught:
         clarion.protos("broken_six.proto")
-    assert caught.value.filename is not None
-    assert Path(caught.value.filename).name == path.name
-    assert (caught.value.lineno, caught.value.offset) == (2, 25)
+    error = caught.value
+    assert error.filename is not None
+    assert Path(error.filename).name == path.name
+    assert (error.lineno, error.offset) == (2, 25)
+    assert error.text == "message Six { int32 x = ; }"
     assert "broken_six_pb2" not in sys.modules
 
 
 def test_errors_of_imports(write: Write) -> None:
     write("importing_seven.proto", 'import "not/there.proto";')
-    with pytest.raises(SyntaxError, match=r"not/there\.proto: File not found"):
+    with pytest.raises(SyntaxError, match='Import "not/there.proto" was not found') as caught:
         clarion.services("importing_seven.proto")
+    assert (caught.value.lineno, caught.value.text) == (2, 'import "not/there.proto";')
+    assert "not/there.proto: File not found" in caught.value.__notes__[0]
 
 
 def test_a_file_that_is_nowhere(write: Write, tmp_path: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"no directory on sys\.path has nowhere\.proto"):
         clarion.protos("nowhere.proto")
+    with pytest.raises(ModuleNotFoundError, match="relative to a directory on sys.path"):
+        clarion.protos(str(tmp_path / "nowhere.proto"))
+
+
+def test_a_path_with_dots(write: Write) -> None:
+    write("dotted/nine.proto", "package dotted; message Nine {}")
+    assert clarion.protos("./dotted/nine.proto") is clarion.protos("dotted/nine.proto")
+
+
+def test_services_of_a_file_without_any(write: Write) -> None:
+    services = clarion.services("google/protobuf/timestamp.proto")
+    assert services.__name__ == "google.protobuf.timestamp_pb2_grpc"
 
 
 def test_what_to_install(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

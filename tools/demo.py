@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib.util
 import os
 import queue
 import re
@@ -18,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,6 +155,17 @@ class Demo:
         if subprocess.run(command, check=False).returncode:
             raise DemoError(f"the code of {name} could not be generated")
 
+    def generate_protobuf_py(self) -> None:
+        """Generate the messages of codecs/weather.proto with the plugin of protobuf-py."""
+        folder = self.examples / "codecs"
+        # protoc looks for plugins on PATH.
+        plugins = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}"
+        command = [sys.executable, "-m", "clarion", "protoc", f"-I{folder}", f"--py_out={folder}"]
+        command.append("weather.proto")
+        print("  clarion protoc -I. --py_out=. weather.proto", flush=True)
+        if subprocess.run(command, env={**os.environ, "PATH": plugins}, check=False).returncode:
+            raise DemoError("the messages of weather.proto could not be generated")
+
     @contextmanager
     def program(self, name: str, script: str, *arguments: str) -> Iterator[Program]:
         """Run a script of the examples; it is gone when the block ends."""
@@ -163,9 +176,9 @@ class Demo:
             program.kill()
 
     @contextmanager
-    def server(self, script: str, stop: signal.Signals) -> Iterator[str]:
+    def server(self, script: str, stop: signal.Signals, *arguments: str) -> Iterator[str]:
         """Run a server, give its port, and at the end stop it by the signal `stop`."""
-        with self.program("server", script, str(self.port)) as server:
+        with self.program("server", script, str(self.port), *arguments) as server:
             match = _LISTENING.match(server.next_line() or "")
             if match is None:
                 server.drain()
@@ -175,9 +188,9 @@ class Demo:
             server.expect("Server stopped")
             server.finish()
 
-    def client(self, script: str, port: str, *expected: str) -> None:
-        """Run a client to its end and check its lines."""
-        with self.program("client", script, port) as client:
+    def client(self, script: str, port: str, *expected: str, kind: str | None = None) -> None:
+        """Run a client to its end and check its lines; `kind` is another argument of it."""
+        with self.program("client", script, port, *([kind] if kind else ())) as client:
             for line in expected:
                 client.expect(line)
             client.finish()
@@ -239,12 +252,52 @@ def chat(demo: Demo) -> None:
         bob.finish()
 
 
+_WEATHER = ("Bergen: 21.5", "Bergen: 20.0", "Bergen: 20.5", "Bergen: 21.0", "refused: say which place")
+
+
+def _codecs(demo: Demo, kind: str, *packages: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"  skipped: {', '.join(missing)} is not installed here", flush=True)
+        return
+    if kind == "protobuf_py":
+        demo.generate_protobuf_py()
+    with demo.server("codecs/server.py", signal.SIGTERM, kind) as port:
+        demo.client("codecs/async_client.py", port, *_WEATHER, kind=kind)
+    with demo.server("codecs/async_server.py", signal.SIGINT, kind) as port:
+        demo.client("codecs/client.py", port, *_WEATHER, kind=kind)
+
+
+def json(demo: Demo) -> None:
+    """codecs: dataclasses and JSON, with threads and with asyncio"""
+    _codecs(demo, "json")
+
+
+def msgspec(demo: Demo) -> None:
+    """codecs: the same with msgspec"""
+    _codecs(demo, "msgspec", "msgspec")
+
+
+def betterproto2(demo: Demo) -> None:
+    """codecs: the same with betterproto2"""
+    _codecs(demo, "betterproto2", "betterproto2")
+
+
+def protobuf_py(demo: Demo) -> None:
+    """codecs: the same with protobuf-py"""
+    _codecs(demo, "protobuf_py", "protobuf", "protoc_gen_py")
+
+
 SCENES: dict[str, Callable[[Demo], None]] = {
     "hello": hello,
     "hello-async": hello_async,
     "prices": prices,
     "upload": upload,
     "chat": chat,
+    "json": json,
+    "msgspec": msgspec,
+    "betterproto2": betterproto2,
+    "protobuf-py": protobuf_py,
 }
 
 

@@ -63,8 +63,8 @@ def _say(text: str) -> None:
 
 def _prepare(interpreter: pythons.Interpreter, *, newest: bool) -> tuple[Path, list[str]]:
     directory = ROOT / ".venvs" / interpreter.minor
-    # Type checkers say the same on every version.
-    optional = ["peers", "typing"] if newest else ["peers"]
+    # Type checkers and build backends say the same on every version.
+    optional = ["peers", "builds", "codecs", "typing"] if newest else ["peers", "codecs"]
     state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
     state.update(f"{interpreter.full} {interpreter.path} {optional}".encode())
     stamp = directory / ".clarion-stamp"

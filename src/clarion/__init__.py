@@ -56,6 +56,8 @@ if TYPE_CHECKING:
         xds_channel_credentials,
         xds_server_credentials,
     )
+    from clarion.proto_imports import import_protos
+    from clarion.descriptors import method_descriptor
     from clarion.replace import install_as_grpc
     from clarion.runtime_protos import protos, protos_and_services, services
     from clarion.sync.channel import insecure_channel, secure_channel
@@ -88,7 +90,8 @@ if TYPE_CHECKING:
     from clarion.sync.ready_future import channel_ready_future
     from clarion.sync.sync_server import server
 else:
-    # grpcio's module has `aio` and `experimental` without an import of their own, too.
+    # grpcio's module has `aio` and `experimental` without an import of their own, too; and so generated code
+    # has `generated`.
     __getattr__ = on_first_use(
         __name__,
         {
@@ -103,6 +106,8 @@ else:
                 "ssl_channel_credentials ssl_server_certificate_configuration "
                 "ssl_server_credentials xds_channel_credentials xds_server_credentials"
             ),
+            "clarion.proto_imports": "import_protos",
+            "clarion.descriptors": "method_descriptor",
             "clarion.replace": "install_as_grpc",
             "clarion.runtime_protos": "protos protos_and_services services",
             "clarion.sync.channel": "insecure_channel secure_channel",
@@ -123,7 +128,7 @@ else:
             "clarion.sync.ready_future": "channel_ready_future",
             "clarion.sync.sync_server": "server",
         },
-        submodules=("aio", "experimental"),
+        submodules=("aio", "experimental", "generated"),
     )
 
 __all__ = [
@@ -174,6 +179,7 @@ __all__ = [
     "compute_engine_channel_credentials",
     "detached",
     "dynamic_ssl_server_credentials",
+    "import_protos",
     "insecure_channel",
     "insecure_server_credentials",
     "install_as_grpc",
@@ -181,6 +187,7 @@ __all__ = [
     "local_channel_credentials",
     "local_server_credentials",
     "metadata_call_credentials",
+    "method_descriptor",
     "method_handlers_generic_handler",
     "protos",
     "protos_and_services",

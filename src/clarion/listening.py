@@ -12,7 +12,13 @@ from typing import Any
 from clarion.resolver.target import UnixAddress, parse_listen_address
 from clarion.sockets import prepare
 
-__all__ = ["Listener", "bind"]
+__all__ = ["ACCEPTED_AT_ONCE", "BACKLOG", "Listener", "bind", "connections_within_reach"]
+
+BACKLOG = 1024
+"""Connections that the kernel keeps until they are accepted."""
+
+ACCEPTED_AT_ONCE = 64
+"""Connections that are accepted before those that are there have their turn."""
 
 
 class Listener:
@@ -48,11 +54,27 @@ class Listener:
         self.close()
 
 
+def connections_within_reach() -> int | None:
+    """How many connections this process has file descriptors for; None: as many as come.
+
+    An eighth of the descriptors, and 32 at least, is left for all else that a program opens.
+    """
+    try:
+        import resource
+    except ImportError:
+        # Windows has no such limit.
+        return None
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most == resource.RLIM_INFINITY:
+        return None
+    return max(most - max(most // 8, 32), 1)
+
+
 def bind(
     address: str | bytes,
     *,
     reuse_port: bool = True,
-    backlog: int = 1024,
+    backlog: int = BACKLOG,
     dscp: int | None = None,
     receive_buffer: int | None = None,
 ) -> Listener:

@@ -76,6 +76,16 @@ else:
         invocation_metadata: Any
 
 
+class EncodedCallDetails(CallDetails):
+    """Of a call whose content-type has a subtype.
+
+    Attributes:
+        content_subtype: `json` of `application/grpc+json`.
+    """
+
+    content_subtype = ""
+
+
 class RpcMethodHandler(abc.ABC, Generic[Request, Response]):
     """One method of a service.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from clarion.load_balancing.config_error import ConfigError
@@ -53,7 +52,6 @@ class RetryPolicy(NamedTuple):
         initial_backoff, max_backoff: seconds.
         backoff_multiplier: from one wait to the next.
         codes: statuses after which it is tried again.
-        attempt_timeout: seconds for each attempt, or None.
     """
 
     max_attempts: int
@@ -61,7 +59,6 @@ class RetryPolicy(NamedTuple):
     max_backoff: float
     backoff_multiplier: float
     codes: frozenset[StatusCode]
-    attempt_timeout: float | None = None
 
 
 class HedgingPolicy(NamedTuple):
@@ -127,7 +124,7 @@ class ServiceConfig:
     throttling: RetryThrottling | None = None
     health_service: str | None = None
     max_connections: int = 1
-    source: Mapping[str, Any] = MappingProxyType({})
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def method(self, path: str) -> MethodConfig | None:
         """What holds for the method `/package.Service/Method`, or None."""
@@ -232,7 +229,6 @@ def _retry_policy(value: Any, path: str) -> RetryPolicy:
         max_backoff=reader.require("maxBackoff", _positive_duration),
         backoff_multiplier=reader.require("backoffMultiplier", positive),
         codes=codes,
-        attempt_timeout=reader.get("perAttemptRecvTimeout", _positive_duration),
     )
 
 

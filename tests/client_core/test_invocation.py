@@ -40,6 +40,17 @@ def test_the_headers_of_a_plain_call() -> None:
     assert start.size == metadata_size(start.fields)
 
 
+def test_a_serializer_that_says_its_subtype() -> None:
+    def serialize(message: str) -> bytes:
+        return message.encode()
+
+    serialize.content_subtype = "json"  # type: ignore[attr-defined]
+    each = Method("/a.B/C", TARGET, ChannelOptions.read(()), None, serialize, None)
+    fields = each.start(5.0, None, None, None, None).fields
+    assert (b"content-type", b"application/grpc+json") in fields
+    assert (b"content-type", b"application/grpc") not in fields
+
+
 def test_plain_calls_share_what_they_begin_with() -> None:
     each = method()
     assert each.start(5.0, None, None, None, None) is each.start(6.0, None, (), None, None)

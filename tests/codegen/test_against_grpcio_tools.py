@@ -13,24 +13,23 @@ import pytest
 pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed: nothing to compare with")
 
 
-def _stub_calls(constructor: ast.FunctionDef) -> list[str]:
-    return [ast.unparse(node) for node in constructor.body if isinstance(node, ast.Assign)]
+def _said(function: ast.FunctionDef) -> list[str]:
+    """The statements of a function; of a constructor, the calls that it makes available."""
+    if function.name == "__init__":
+        return [ast.unparse(node) for node in function.body if isinstance(node, ast.Assign)]
+    return [ast.unparse(node) for node in function.body if not _is_docstring(node)]
 
 
 def _shape(source: str) -> dict[str, object]:
-    """Return what a user can see of a generated module, without docstrings and static helpers."""
+    """Return what a user can see of a generated module, without docstrings and static methods."""
     shape: dict[str, object] = {}
     for node in ast.parse(source.replace("grpc.", "clarion.")).body:
-        if isinstance(node, ast.ClassDef) and node.name.endswith(("Stub", "Servicer")):
-            methods = [part for part in node.body if isinstance(part, ast.FunctionDef)]
-            for method in methods:
-                shape[f"{node.name}.{method.name}"] = (
-                    ast.unparse(method.args),
-                    _stub_calls(method) or [ast.unparse(line) for line in method.body[1:]],
-                )
-        elif isinstance(node, ast.FunctionDef):
-            lines = [line for line in node.body if not _is_docstring(line)]
-            shape[node.name] = (ast.unparse(node.args), [ast.unparse(line) for line in lines])
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef) and not each.decorator_list:
+                    shape[f"{node.name}.{each.name}"] = (ast.unparse(each.args), _said(each))
+        elif isinstance(node, ast.FunctionDef) and not node.name.startswith("__"):
+            shape[node.name] = (ast.unparse(node.args), _said(node))
         elif isinstance(node, ast.ImportFrom | ast.Import) and "_pb2" in ast.unparse(node):
             shape[ast.unparse(node)] = "import"
     return shape

@@ -14,6 +14,9 @@ from clarion.codegen import generate, generate_types
 
 HERE = Path(__file__).parent
 GOLDEN = {
+    "bygone.proto": "bygone_pb2_grpc.py",
+    "names.proto": "names_pb2_grpc.py",
+    "options.proto": "options_pb2_grpc.py",
     "plain.proto": "plain_pb2_grpc.py",
     "reserved.proto": "reserved_pb2_grpc.py",
     "shop/cart-items.proto": "shop/cart_items_pb2_grpc.py",

@@ -48,6 +48,15 @@ def test_example(name: str, examples: Path) -> None:
         assert "Received from server: Hello, Alice! (from gRPC server)" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["json", "msgspec", "betterproto2", "protobuf-py"])
+def test_messages_of_other_libraries(name: str, examples: Path) -> None:
+    done = _demo("--port=0", f"--examples={examples}", name)
+    assert done.returncode == 0, done.stdout
+    if "skipped:" in done.stdout:
+        pytest.skip(done.stdout.partition("skipped: ")[2].partition("\n")[0])
+    assert done.stdout.count("Bergen: 21.5") == 2
+
+
 @pytest.mark.parametrize(
     ("script", "old", "new", "message"),
     [

@@ -332,6 +332,60 @@ def test_established_and_stop_cancel() -> None:
     assert later.waiting == 0
 
 
+@pytest.mark.parametrize("end", [True, False])
+def test_who_does_not_answer_the_ping_of_a_drain_is_not_waited_for(end: bool) -> None:
+    side, later, lifetime = living()
+    side.feed(headers(1, end=True))
+    side.frames()
+    lifetime.drain(b"why")
+    lifetime.drain(b"again")
+    first, ping = side.frames()
+    assert (first.kind, first.payload[8:], ping.kind) == (GOAWAY, b"why", PING)
+    later.advance(9)
+    # A stream that the client opened before it heard of it is taken.
+    side.feed(headers(3, end=end))
+    assert side.frames() == []
+    later.advance(1)
+    (second,) = side.frames()
+    assert (second.kind, second.payload[:4], second.payload[8:]) == (GOAWAY, b"\0\0\0\3", b"why")
+    # What is open goes on; what comes now is too late.
+    side.feed(headers(5, end=True))
+    assert list(side.connection.streams) == [1, 3]
+    for sid in (1, 3):
+        side.connection.reset(side.connection.streams[sid], 0)
+    assert side.connection.closed
+    lifetime.drain()
+    lifetime.stop()
+
+
+def test_an_idle_connection_whose_peer_is_gone_is_closed() -> None:
+    side, later, _ = living(max_idle=100.0)
+    later.advance(135)
+    assert side.connection.closed
+
+
+def test_a_drain_that_is_over_is_not_finished_again() -> None:
+    side, later, lifetime = living()
+    side.connection.finish_drain()
+    side.feed(headers(1, end=True))
+    side.frames()
+    lifetime.drain()
+    _, ping = side.frames()
+    assert [each.kind for each in side.exchange(frame(PING, ACK, 0, ping.payload))] == [GOAWAY]
+    later.advance(100)
+    assert side.frames() == []
+    assert later.waiting == 0
+    lifetime.stop()
+
+
+def test_stop_ends_the_wait_for_a_drain() -> None:
+    _, later, lifetime = living()
+    lifetime.drain()
+    assert later.waiting == 1
+    lifetime.stop()
+    assert later.waiting == 0
+
+
 # PING from a client
 
 

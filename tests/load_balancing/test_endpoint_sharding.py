@@ -311,6 +311,7 @@ def test_a_policy_may_connect_when_it_wants(helper: FakeHelper) -> None:
     assert policy.config == {"some": "thing"}
     assert helper.open == []
     assert helper.said() == [IDLE]
+    helper.update([endpoint("a", zone="x"), endpoint("b", zone="y")])
     first, second = policy.children
     assert (first.state, first.failures) == (IDLE, "")
     second.connect()

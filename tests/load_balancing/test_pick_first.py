@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 
@@ -55,7 +56,9 @@ def test_config(config: dict[str, object], shuffle: bool) -> None:
 
 
 def test_a_wrong_config_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"^shuffleAddressList: must be true or false, not 'yes'$"):
+    with pytest.raises(
+        ConfigError, match=r"^shuffleAddressList: must be true or false, not 'yes'$"
+    ):
         PickFirst.parse_config({"shuffleAddressList": "yes"})
 
 
@@ -543,7 +546,7 @@ class AnythingGoes(RuleBasedStateMachine):
     @invariant()
     def failure_ends_with_a_connection(self) -> None:
         states = self.helper.states
-        for before, after in zip(states, states[1:], strict=False):
+        for before, after in itertools.pairwise(states):
             assert before is not FAILED or after in (FAILED, READY)
 
     def teardown(self) -> None:

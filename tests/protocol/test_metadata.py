@@ -167,7 +167,7 @@ def test_decode(fields: list[tuple[bytes, bytes]], metadata: tuple[Any, ...]) ->
     """
     :authority :method :path :scheme :status :protocol : content-type te
     grpc-accept-encoding grpc-encoding grpc-internal-encoding-request grpc-message grpc-status
-    grpc-timeout endpoint-load-metrics-bin grpc-server-stats-bin grpc-tags-bin grpc-trace-bin
+    grpc-timeout grpc-server-stats-bin grpc-tags-bin grpc-trace-bin
     grpclb_client_stats lb-cost-bin x-envoy-peer-metadata
     """.split(),
 )

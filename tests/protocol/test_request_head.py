@@ -37,6 +37,12 @@ def test_content_types(value: bytes, expected: bool) -> None:
     assert is_grpc_content_type(value) is expected
 
 
+def test_the_subtype_of_the_content_type() -> None:
+    fields = (*request_fields(drop=b"content-type"), (b"content-type", b"application/grpc+json"))
+    assert read_request(header_list(fields), 16_384).subtype == "json"
+    assert read_request(header_list(REQUEST), 16_384).subtype == ""
+
+
 def test_a_plain_request() -> None:
     headers = header_list(REQUEST)
     head = read_request(headers, 16_384)

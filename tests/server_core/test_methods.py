@@ -34,6 +34,17 @@ def test_patterns(make: Any, requests: bool, responses: bool) -> None:
     assert method.style is None
 
 
+def test_a_serializer_that_says_its_subtype() -> None:
+    def serialize(message: str) -> bytes:
+        return message.encode()
+
+    assert Method("/a/b", unary_unary_rpc_method_handler(behavior, None, serialize)).heads is None
+    serialize.content_subtype = "json"  # type: ignore[attr-defined]
+    heads = Method("/a/b", unary_unary_rpc_method_handler(behavior, None, serialize)).heads
+    assert heads is not None
+    assert heads[1][1] == (b"content-type", b"application/grpc+json")
+
+
 def test_codecs() -> None:
     method = Method("/a/b", unary_unary_rpc_method_handler(behavior, bytes.decode, str.encode))
     assert method.deserialize(b"x") == "x"

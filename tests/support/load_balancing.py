@@ -188,6 +188,7 @@ class FakeHelper:
         self.health_checked = False
         self.policy: Policy | None = None
         self._said = 0
+        self._running = False
         self._closed = False
         self._now = 1000.0
         self._timers: list[tuple[float, int, FakeTimer]] = []
@@ -254,8 +255,15 @@ class FakeHelper:
 
     def run(self) -> None:
         """Do what was posted."""
-        while self._posted:
-            self._posted.popleft()()
+        if self._running:
+            # Whoever runs does it.
+            return
+        self._running = True
+        try:
+            while self._posted:
+                self._posted.popleft()()
+        finally:
+            self._running = False
 
     def advance(self, seconds: float) -> None:
         """Let time go by."""

@@ -107,6 +107,14 @@ class LineProcess:
         self._child.kill()
         self._child.wait(LIMIT)
 
+    def terminate(self) -> None:
+        """Asks the child to go, with SIGTERM."""
+        self._child.terminate()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def close(self) -> int:
         """Ends the child's input, waits for its exit and returns the exit code."""
         assert self._child.stdin is not None

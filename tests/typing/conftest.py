@@ -29,6 +29,7 @@ from clarion.replace import FOLDER
 
 HERE = Path(__file__).parent
 PACKAGE = Path(clarion.__file__).parent
+MESSAGES = HERE.parent / "codegen/protos"
 _SECONDS = 240
 # The modules whose `__all__` is public.
 _PUBLIC = ("clarion", "clarion.aio", "clarion.experimental")
@@ -77,8 +78,12 @@ def _need(*distributions: str) -> None:
 def _generate(workspace: Path) -> None:
     outputs = [f"--python_out={workspace}", f"--grpc_python_out={workspace}"]
     types = f"--pyi_out={workspace}"
-    assert main(["protoc", f"-I{HERE}", *outputs, types, "places.proto"]) == 0
+    assert main(["protoc", f"-I{HERE}", *outputs, types, "places.proto", "quotes.proto"]) == 0
     assert main(["protoc", f"-I{HERE}", *outputs, "other.proto"]) == 0
+    out = f"--out={workspace / 'generated'}"
+    assert main(["generate", "--quiet", f"-I{MESSAGES}", out, str(MESSAGES / "typed")]) == 0
+    shutil.copytree(HERE / "hooked", workspace / "hooked")
+    assert main(["stubs", str(workspace / "hooked")]) == 0
 
 
 def _generate_by_mypy_protobuf(workspace: Path) -> None:
@@ -174,6 +179,7 @@ def checked(workspace: Path, pytestconfig: pytest.Config) -> Checked:
     _facade(workspace / "facade")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     names = [*programs("accepted"), *programs("rejected"), "places_pb2_grpc.pyi"]
+    names += ["quotes_pb2_grpc.pyi", "generated"]
     configuration = {
         "typeCheckingMode": "strict",
         "include": names,
@@ -191,6 +197,8 @@ def checked(workspace: Path, pytestconfig: pytest.Config) -> Checked:
             workspace,
             "mypy",
             "--strict",
+            # pyright's strict reports it, too.
+            "--enable-error-code=deprecated",
             "--no-error-summary",
             "--hide-error-context",
             "--no-pretty",

@@ -17,14 +17,15 @@ from clarion.aio.server_call import AioServerCall
 from clarion.aio.server_interceptors import InterceptedCall, InterceptedCore
 from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
-from clarion.listening import Listener, bind
+from clarion.listening import BACKLOG, Listener, bind, connections_within_reach
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.propagation import detached
-from clarion.server_core import STOPPED, ServerCore, ServerOptions, cut_off_calls
+from clarion.server_core import STOPPED, Admission, ServerCore, ServerOptions, cut_off_calls
 
 __all__ = ["Server", "ServerLink", "server"]
 
-_DRAIN_PATIENCE = 60.0
+
+_ACCEPTED_AT_ONCE = 4
 
 
 class ServerLink(Link):
@@ -32,9 +33,11 @@ class ServerLink(Link):
 
     Attributes:
         security: what the port's credentials mean; None for plain text.
+        since: when it could be used, on the loop's clock.
     """
 
     security: Any = None
+    since = 0.0
     _auth: Any = None
 
     def __init__(self, server: Server) -> None:
@@ -69,21 +72,28 @@ class ServerLink(Link):
         )
         self._keepalive = Keepalive(self.connection, self.later)
         self._lifetime = Lifetime(self.connection, self.later, random.random)
-        server.links.add(self)
+        self.since = self.loop.time()
+        server.links[self] = None
         self.connection.start()
         if self.security is not None and self.tls is None:
             sock = transport.get_extra_info("socket")
             if not self.security.admits(sock):
                 self.connection.fail(ErrorCode.INADEQUATE_SECURITY, self.security.refusal)
-        limit = server.core.options.max_connections
-        if limit is not None and len(server.links) > limit:
-            self.connection.fail(
-                ErrorCode.ENHANCE_YOUR_CALM,
-                f"the server takes {limit} connections (grpc.max_allowed_incoming_connections)",
-            )
+        admission = server.admission
+        if admission.exceeded(len(server.links)):
+            one = admission.who_goes(server.links)
+            if one is not None:
+                one.close("it made no call, and others want to")
+            else:
+                self.connection.fail(ErrorCode.ENHANCE_YOUR_CALM, admission.refusal)
         if server.core.stopping:
-            self.connection.drain()
+            self._lifetime.drain()
         self.flush()
+
+    def drain(self) -> None:
+        """Take no more calls; close the connection when those on it are over."""
+        self._lifetime.drain()
+        self.flush_soon()
 
     # ConnectionObserver
 
@@ -100,7 +110,7 @@ class ServerLink(Link):
     def finished(self, reason: Abort) -> None:
         self._keepalive.stop()
         self._lifetime.stop()
-        self._server.links.discard(self)
+        self._server.links.pop(self, None)
         self._server.check_stopped()
         self.flush_soon()
 
@@ -131,9 +141,10 @@ class Server(interfaces.Server):
             self.core = ServerCore(handlers or (), settings, maximum_concurrent_rpcs, compression)
             self.call_type = AioServerCall
         self.migration_thread_pool = migration_thread_pool
-        self.links: set[ServerLink] = set()
-        # Connections that are not secured yet.
-        self.handshakes: set[Any] = set()
+        # In the order in which they could be used.
+        self.links: dict[ServerLink, None] = {}
+        # Connections that are not secured yet, in the order in which they were accepted, and when that was.
+        self.handshakes: dict[Any, float] = {}
         self._secure_protocol: Any = None
         self._listeners: list[Listener] = []
         self._acceptors: list[asyncio.Server] = []
@@ -239,6 +250,10 @@ class Server(interfaces.Server):
             raise UsageError(f"start() was called, but the server is {self._state}")
         self._state = "started"
         self._loop = asyncio.get_running_loop()
+        limit = self.core.options.max_connections
+        if limit is None:
+            limit = connections_within_reach()
+        self.admission = Admission(limit, self._loop.time)
         # The server outlives the call whose handler may have started it.
         with detached():
             await self._listen(self._loop)
@@ -247,12 +262,15 @@ class Server(interfaces.Server):
         for listener in self._listeners:
             make = functools.partial(self._accept, listener.security)
             for sock in listener.sockets:
+                # asyncio takes this for the number of connections to accept at once, too. When it is out of
+                # descriptors it goes on up to there, and for each logs an error and starts a timer.
                 if listener.is_unix:
                     acceptor: asyncio.Server = await loop.create_unix_server(
-                        make, sock=sock, backlog=1024
+                        make, sock=sock, backlog=_ACCEPTED_AT_ONCE
                     )
                 else:
-                    acceptor = await loop.create_server(make, sock=sock, backlog=1024)
+                    acceptor = await loop.create_server(make, sock=sock, backlog=_ACCEPTED_AT_ONCE)
+                sock.listen(BACKLOG)
                 self._acceptors.append(acceptor)
 
     async def stop(self, grace: float | None) -> None:

@@ -18,15 +18,11 @@ from collections.abc import Awaitable, Callable
 from clarion.aio.interceptors import ServerInterceptor
 from clarion.aio.server_call import AioServerCall
 from clarion.aio.waiters import Waiters
-from clarion.method import (
-    CallDetails,
-    HandlerCallDetails,
-    RpcMethodHandler,
-    stream_stream_rpc_method_handler,
-)
+from clarion.method import HandlerCallDetails, RpcMethodHandler, stream_stream_rpc_method_handler
 from clarion.propagation import current_parent
 from clarion.protocol.request_head import RequestHead
 from clarion.server_core import ServerCore
+from clarion.server_core.core import call_details
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 
@@ -54,7 +50,7 @@ class InterceptedCore(ServerCore):
 
     async def handler(self, head: RequestHead) -> RpcMethodHandler | None:
         """What the interceptors choose for a request. Runs user code, which may raise."""
-        details = CallDetails(head.path, head.metadata)
+        details = call_details(head)
         return await self._continuation(0)(details)
 
     def _continuation(
@@ -106,7 +102,7 @@ class InterceptedCall(AioServerCall):
                 # As in the class above: the task knows the call.
                 self.task = None
         if chosen is not None and not self.over:
-            self.method = chosen
+            self.serve_as(chosen)
             await AioServerCall._serve(self, chosen)
 
     @property

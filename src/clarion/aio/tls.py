@@ -280,12 +280,15 @@ class _ServerProtocol(_TlsProtocol):
 
     def prepare(self) -> None:
         server, security = self.server, self.security
-        limit = server.core.options.max_connections
-        if limit is not None and len(server.handshakes) > limit:
-            # Nothing can be said before the handshake, and there are too many of those.
-            self.give_up("too many connections")
-            return
-        server.handshakes.add(self)
+        admission = server.admission
+        if admission.handshakes_exceeded(len(server.handshakes), len(server.links)):
+            one = admission.which_goes(server.handshakes)
+            if one is None:
+                # Nothing can be said before the handshake, and there are too many of those.
+                self.give_up(admission.refusal)
+                return
+            one.give_up(admission.refusal)
+        server.handshakes[self] = self._loop.time()
         if not security.dynamic:
             self.start(security.filter())
             return
@@ -315,7 +318,7 @@ def server_protocol(server: Server, link: ServerLink, security: ServerSecurity) 
         return link
 
     def over(failure: str) -> None:
-        server.handshakes.discard(protocol)
+        server.handshakes.pop(protocol, None)
         if failure:
             _LOG.info("a connection was closed: %s", failure)
 

@@ -14,7 +14,9 @@ from clarion._version import __version__
 
 __all__ = ["main"]
 
-_PROTOC_HELP = "generate message classes, stubs and servicers from .proto files"
+_GENERATE_HELP = "turn a tree of .proto files into an importable, typed package"
+_STUBS_HELP = "write types beside .proto files that are imported without generated code"
+_PROTOC_HELP = "protoc, with its own flags and --grpc_python_out"
 
 
 def main(arguments: Sequence[str] | None = None, *, prog: str = "clarion") -> int:
@@ -33,11 +35,21 @@ def main(arguments: Sequence[str] | None = None, *, prog: str = "clarion") -> in
         from clarion.cli.protoc import run
 
         return run(given[1:], prog=f"{prog} protoc")
+    if given[:1] == ["generate"]:
+        from clarion.cli.generate import run as generate
+
+        return generate(given[1:], prog=f"{prog} generate")
+    if given[:1] == ["stubs"]:
+        from clarion.cli.stubs import run as stubs
+
+        return stubs(given[1:], prog=f"{prog} stubs")
 
     parser = argparse.ArgumentParser(prog=prog, description="gRPC for Python, in Python.")
     parser.add_argument("--version", action="version", version=f"clarion {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands.add_parser("generate", help=_GENERATE_HELP, add_help=False)
     commands.add_parser("protoc", help=_PROTOC_HELP, add_help=False)
+    commands.add_parser("stubs", help=_STUBS_HELP, add_help=False)
     try:
         parser.parse_args(given)
     except SystemExit as stop:

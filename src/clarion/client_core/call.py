@@ -358,6 +358,7 @@ class ClientCall:
         else:
             link.pending.append(waiting)
             connection.want_stream()
+            self.core.link_full(link)
         return False
 
     def _refuse_metadata(self, link: Link) -> Outcome | None:

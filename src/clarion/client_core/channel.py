@@ -96,6 +96,7 @@ class ChannelCore:
         awaited: what a call that is not on its way waits for.
         pick_lock: held while a picker runs, or is told how its attempt ended.
         throttle: of retries, as the service config has it, or None.
+        max_connections: how many connections there may be to each address (gRFC A105).
     """
 
     awaited = "a connection"
@@ -119,6 +120,7 @@ class ChannelCore:
         self._selector: Selector | None = None
         self.pick_lock = runtime.lock()
         self.throttle: Throttle | None = None
+        self.max_connections = 1
         self._subchannels: set[Subchannel] = set()
         self._failures: dict[Address, str] = {}
         self._waiting: deque[Pending] = deque()
@@ -224,7 +226,7 @@ class ChannelCore:
 
         def move() -> None:
             for subchannel in list(self._subchannels):
-                if subchannel.link is link:
+                if link in subchannel.links:
                     subchannel.link_draining(link, ErrorCode.NO_ERROR, b"")
             self.wait(call)
 
@@ -273,7 +275,7 @@ class ChannelCore:
         for link in list(self.links):
             # What waits for a free stream on it goes to a connection of its own.
             for subchannel in list(self._subchannels):
-                if subchannel.link is link and link.pending:
+                if link in subchannel.links and link.pending:
                     subchannel.link_draining(link, ErrorCode.NO_ERROR, b"")
             link.drain()
 
@@ -358,6 +360,7 @@ class ChannelCore:
             self.throttle = (
                 Throttle(config.throttling, self.pick_lock) if config.throttling else None
             )
+        self.max_connections = config.max_connections
         self._selector = Selector(picker, config, self.pick_lock, self)
         only = picker.only
         self.link = only.link if isinstance(only, Subchannel) and not config.methods else None
@@ -411,6 +414,21 @@ class ChannelCore:
         """A connection is over."""
         self.links.discard(link)
         self._check_idle()
+
+    def link_moved(self, link: Link, other: Link | None) -> None:
+        """New calls of a subchannel go to `other` in place of `link`."""
+        if self.link is link:
+            self.link = other
+
+    def link_full(self, link: Link) -> None:
+        """A call waits for a free stream on `link`; from any thread."""
+        if self.max_connections > 1:
+            self.runtime.post_from_thread(lambda: self._find_room(link))
+
+    def _find_room(self, link: Link) -> None:
+        for subchannel in list(self._subchannels):
+            if link in subchannel.links:
+                subchannel.link_full(link)
 
     def calls_need_links(self, link: Link) -> None:
         """`link` takes no more calls: those that wait for a free stream on it have to go elsewhere."""

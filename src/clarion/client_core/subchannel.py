@@ -9,6 +9,9 @@
 
 It connects when its policy asks, and not by itself (gRFC A61). Watchers hear of changes one after another, never from
 within a call of theirs.
+
+Where the service config allows several connections to an address, another one is made when calls wait for a free
+stream on those there are (gRFC A105). New calls then go to one that is not full.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ class Subchannel:
         state: the connectivity.
         why: in TRANSIENT_FAILURE, what went wrong.
         link: the connection for new calls, or None.
+        links: all connections that take calls.
         options, security: the channel's; what a connection is made with.
     """
 
@@ -65,6 +69,7 @@ class Subchannel:
         self.state = _IDLE
         self.why = ""
         self.link: Link | None = None
+        self.links: list[Link] = []
         self.options: ChannelOptions = core.options
         self.security: Security | None = core.security
         self._core = core
@@ -112,17 +117,37 @@ class Subchannel:
             self._backoff_timer.cancel()
             self._backoff_timer = None
         self.state = _SHUTDOWN
-        link, self.link = self.link, None
+        links, self.links = self.links, []
+        self.link = None
         self._core.subchannel_closed(self)
-        if link is not None:
+        for link in links:
             self._core.calls_need_links(link)
             link.drain()
+
+    def link_full(self, link: Link) -> None:
+        """A call waits for a free stream on `link`: see whether another connection has one, or make one."""
+        if link is not self.link or link.connection.can_open:
+            return
+        for other in self.links:
+            if other.connection.can_open:
+                self._move_calls(link, other)
+                return
+        if len(self.links) < self._core.max_connections and self._attempt_timer is None:
+            if self._backoff_timer is None:
+                self._begin_attempt()
+
+    def _move_calls(self, full: Link, link: Link) -> None:
+        self.link = link
+        self._core.link_moved(full, link)
+        self._core.calls_need_links(full)
 
     # Connecting
 
     def _connect(self) -> None:
-        if self.state is not _IDLE:
-            return
+        if self.state is _IDLE:
+            self._begin_attempt()
+
+    def _begin_attempt(self) -> None:
         self._attempt += 1
         self._attempt_started = self._runtime.now()
         seconds = self.options.connect_timeout
@@ -133,8 +158,10 @@ class Subchannel:
         self._attempt_timer = self._runtime.call_later(
             seconds, functools.partial(self._failed, self._attempt, why)
         )
-        self._set_state(_CONNECTING)
-        if self.state is _CONNECTING:
+        if not self.links:
+            self._set_state(_CONNECTING)
+        # A watcher may have closed it.
+        if self._attempt_timer is not None:
             self._runtime.connect(
                 self.address,
                 self._core.http2,
@@ -168,11 +195,13 @@ class Subchannel:
         self._backoff_timer = self._runtime.call_later(
             max(self._backoff.next() - elapsed, 0.0), self._backed_off
         )
-        self._set_state(_TRANSIENT_FAILURE, why)
+        if not self.links:
+            self._set_state(_TRANSIENT_FAILURE, why)
 
     def _backed_off(self) -> None:
         self._backoff_timer = None
-        self._set_state(_IDLE)
+        if not self.links:
+            self._set_state(_IDLE)
 
     def _stop_attempt(self) -> None:
         self._attempt += 1
@@ -197,9 +226,14 @@ class Subchannel:
         self._attempt_link = None
         self._stop_attempt()
         self._backoff.reset()
-        self.link = link
+        self.links.append(link)
         self._core.link_added(link)
-        self._set_state(_READY)
+        full = self.link
+        if full is not None:
+            self._move_calls(full, link)
+        else:
+            self.link = link
+            self._set_state(_READY)
 
     def link_draining(self, link: Link, code: int, debug: bytes) -> None:
         """The peer takes no more streams on `link`."""
@@ -212,8 +246,8 @@ class Subchannel:
             if debug:
                 why += f" ({debug.decode('utf-8', 'replace')})"
             self._failed(self._attempt, why)
-        elif link is self.link:
-            self.leave(link)
+        elif link in self.links:
+            self._leave(link)
 
     def link_closed(self, link: Link, reason: Abort) -> None:
         """The connection is over."""
@@ -223,19 +257,24 @@ class Subchannel:
             self._attempt_link = None
             why = reason.describe() if reason.code else reason.message
             self._failed(self._attempt, f"connected, but {why}")
-        elif link is self.link:
-            self.leave(link)
+        elif link in self.links:
+            self._leave(link)
         self._core.link_removed(link)
 
-    def leave(self, link: Link) -> None:
+    def _leave(self, link: Link) -> None:
         """`link` takes no more calls."""
-        self.link = None
+        self.links.remove(link)
+        if link is self.link:
+            self.link = self.links[0] if self.links else None
+            self._core.link_moved(link, self.link)
         self._core.calls_need_links(link)
-        self._set_state(_IDLE)
+        if self.link is None:
+            self._stop_attempt()
+            self._set_state(_IDLE)
 
     def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
         """Keep `news` if `link` may still turn out to be what this attempt waits for."""
-        if self._attempt_timer is None or link in (self._attempt_link, self.link):
+        if self._attempt_timer is None or link is self._attempt_link or link in self.links:
             return False
         if link in self._core.links:
             return False

@@ -18,6 +18,11 @@ from google.protobuf.descriptor_pb2 import (
 
 __all__ = ["Comments", "docstring"]
 
+_FILE = (
+    FileDescriptorProto.SYNTAX_FIELD_NUMBER,
+    FileDescriptorProto.EDITION_FIELD_NUMBER,
+    FileDescriptorProto.PACKAGE_FIELD_NUMBER,
+)
 _SERVICE = FileDescriptorProto.SERVICE_FIELD_NUMBER
 _METHOD = ServiceDescriptorProto.METHOD_FIELD_NUMBER
 
@@ -32,6 +37,10 @@ def _clean(comment: str) -> str:
     return textwrap.dedent("\n".join(lines)).strip("\n")
 
 
+def _is_licence(text: str) -> bool:
+    return re.search(r"copyright|spdx-license|licensed under", text, re.IGNORECASE) is not None
+
+
 class Comments:
     """The comments of one file."""
 
@@ -40,12 +49,29 @@ class Comments:
             tuple(location.path): location for location in file.source_code_info.location
         }
 
+    def at(self, path: tuple[int, ...]) -> str:
+        """Return what is said about what is found under a path of field numbers and indexes, or ""."""
+        return self._at(*path)
+
     def _at(self, *path: int) -> str:
         location = self._locations.get(path)
         if location is None:
             return ""
         parts = (_clean(location.leading_comments), _clean(location.trailing_comments))
         return "\n\n".join(part for part in parts if part)
+
+    def file(self) -> str:
+        """Return what is said about the file, or "".
+
+        That stands right before its syntax, edition or package. What a blank line sets apart, and what is about
+        rights, is about something else.
+        """
+        said = [_clean(self._leading(number)) for number in _FILE]
+        return "\n\n".join(dict.fromkeys(text for text in said if text and not _is_licence(text)))
+
+    def _leading(self, *path: int) -> str:
+        location = self._locations.get(path)
+        return "" if location is None else location.leading_comments
 
     def service(self, index: int) -> str:
         """Return what is said about the service with this index, or ""."""
@@ -60,7 +86,8 @@ def docstring(text: str, indent: str) -> list[str]:
     """Return the lines of a docstring that says `text`, which is not empty."""
     safe = re.sub(r'"(?="|\Z)', r'\\"', text.replace("\\", "\\\\"))
     # Control characters would otherwise end a line, or the file, for Python's tokenizer.
-    safe = "".join(c if c == "\n" or c.isprintable() else f"\\U{ord(c):08x}" for c in safe)
+    if not safe.replace("\n", "").isprintable():
+        safe = "".join(c if c == "\n" or c.isprintable() else f"\\U{ord(c):08x}" for c in safe)
     lines = safe.split("\n")
     if len(lines) == 1:
         return [f'{indent}"""{safe}"""']

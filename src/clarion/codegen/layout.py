@@ -7,11 +7,10 @@ import each other relatively; so the package may stand anywhere and be renamed.
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from clarion.codegen.names import module_alias, module_name
+from clarion.codegen.names import is_plain, module_alias, module_name
 
 __all__ = ["PROTOC_LAYOUT", "Layout"]
 
@@ -52,13 +51,29 @@ class Layout:
         for file in sorted(set(proto_files), key=module_name):
             alias = module_alias(file)
             package, module = self._module(importer, file)
-            if any(keyword.iskeyword(part) for part in (*package.split("."), module)):
+            if not (is_plain(package) and is_plain(module)):
                 dynamic.append(_dynamic(package, module, alias))
             elif package:
                 plain.append(f"from {package} import {module} as {alias}")
             else:
                 plain.append(f"import {module} as {alias}")
         return plain + dynamic
+
+    def reexport_lines(self, importer: str, proto_files: Iterable[str]) -> list[str]:
+        """Return the statements that make the public names of message modules names of another, too.
+
+        They come after `import_lines` for the same files, in the order given: it is that of public imports.
+        """
+        lines: list[str] = []
+        for file in proto_files:
+            package, module = self._module(importer, file)
+            if is_plain(package) and is_plain(module):
+                separator = "." if package.strip(".") else ""
+                lines.append(f"from {package}{separator}{module} import *")
+            else:
+                names = f"vars({module_alias(file)}).items()"
+                lines.append(f'globals().update((k, v) for k, v in {names} if k[0] != "_")')
+        return lines
 
     def _module(self, importer: str, file: str) -> tuple[str, str]:
         """The package of a message module, with leading dots if it is relative, and its name there."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
@@ -17,8 +18,10 @@ __all__ = [
     "MessageName",
     "attribute",
     "find_messages",
+    "is_plain",
     "module_alias",
     "module_name",
+    "module_path",
     "needs_getattr",
     "output_path",
 ]
@@ -31,21 +34,45 @@ def _stem(proto_file: str) -> str:
     return proto_file
 
 
+@cache
 def module_name(proto_file: str) -> str:
     """Return the dotted name of the module with the message classes of `proto_file`."""
     return _stem(proto_file).replace("-", "_").replace("/", ".") + "_pb2"
 
 
+@cache
 def module_alias(proto_file: str) -> str:
     """Return the name that `module_name(proto_file)` goes by in generated code."""
-    return module_name(proto_file).replace("_", "__").replace(".", "_dot_")
+    alias = module_name(proto_file).replace("_", "__").replace(".", "_dot_")
+    if alias.isidentifier():
+        return alias
+    # A file's name may hold anything; different ones must not become one.
+    return "".join(c if c.isalnum() or c == "_" else f"_x{ord(c):x}_" for c in f"_{alias}")
 
 
+@cache
+def module_path(proto_file: str) -> str:
+    """Return where the message classes of `proto_file` go, relative to the output directory.
+
+    That is where Python looks for `module_name(proto_file)`: a dot in a file's name makes a folder.
+    """
+    return module_name(proto_file).replace(".", "/") + ".py"
+
+
+@cache
 def output_path(proto_file: str) -> str:
     """Return where the stubs of `proto_file` go, relative to the output directory."""
-    return _stem(proto_file).replace("-", "_") + "_pb2_grpc.py"
+    return module_name(proto_file).replace(".", "/") + "_grpc.py"
 
 
+@cache
+def is_plain(dotted: str) -> bool:
+    """Tell whether an import statement can say this module's name; leading dots are allowed."""
+    parts = dotted.lstrip(".").split(".") if dotted.strip(".") else []
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
+
+
+@cache
 def needs_getattr(name: str) -> bool:
     """Tell whether `object.name` would not mean this name: a keyword, or one that classes mangle."""
     return keyword.iskeyword(name) or (name.startswith("__") and not name.endswith("__"))
@@ -63,7 +90,7 @@ class MessageName:
     proto_file: str
     path: tuple[str, ...]
 
-    @property
+    @cached_property
     def expression(self) -> str:
         """The class, as generated code says it."""
         text = module_alias(self.proto_file)
@@ -71,7 +98,7 @@ class MessageName:
             text = attribute(text, name)
         return text
 
-    @property
+    @cached_property
     def annotation(self) -> str:
         """The class, as an annotation says it; Any if no annotation can."""
         module = module_name(self.proto_file).split(".")

@@ -12,10 +12,11 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
+from clarion.codegen.class_names import ClassNames, class_names
 from clarion.codegen.comments import Comments
 from clarion.codegen.names import MessageName, find_messages
 
-__all__ = ["Method", "Service", "message_files", "services_of"]
+__all__ = ["File", "Method", "Service", "services_of"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Method:
         path: `/package.Service/Method`.
         pattern: such as "unary_stream": first what the client sends, then what the server sends.
         comment: what the .proto file says about it, or "".
+        deprecated: the text of the warning that goes with its use, or "".
     """
 
     name: str
@@ -34,6 +36,7 @@ class Method:
     response: MessageName
     pattern: str
     comment: str
+    deprecated: str
 
     @property
     def takes(self) -> str:
@@ -43,18 +46,56 @@ class Method:
 
 @dataclass(frozen=True)
 class Service:
-    """One service; `comment` is what the .proto file says about it, or ""."""
+    """One service.
+
+    Attributes:
+        proto_file: the file that defines it.
+        classes: the names of the classes that are added to grpcio-tools'.
+        comment: what the .proto file says about it, or "".
+        deprecated: the text of the warning that goes with its use, or "".
+    """
 
     name: str
     full_name: str
+    proto_file: str
     methods: tuple[Method, ...]
+    classes: ClassNames
+    comment: str
+    deprecated: str
+
+    @property
+    def has_descriptor(self) -> bool:
+        """Whether classes can have the descriptor as `DESCRIPTOR`, because no method has that name."""
+        return all(method.name != "DESCRIPTOR" for method in self.methods)
+
+
+@dataclass(frozen=True)
+class File:
+    """The services of one file; `comment` is what it says about itself, or ""."""
+
+    name: str
+    services: tuple[Service, ...]
     comment: str
 
+    @property
+    def imports(self) -> set[str]:
+        """The files whose messages, or descriptor, the services need."""
+        methods = [method for service in self.services for method in service.methods]
+        messages = [name for method in methods for name in (method.request, method.response)]
+        return {name.proto_file for name in messages} | ({self.name} if self.services else set())
 
-def message_files(services: Iterable[Service]) -> set[str]:
-    """The files that define the messages of `services`."""
-    methods = [method for service in services for method in service.methods]
-    return {name.proto_file for method in methods for name in (method.request, method.response)}
+    @property
+    def method_names(self) -> set[str]:
+        """The names of all methods."""
+        return {method.name for service in self.services for method in service.methods}
+
+    @property
+    def has_deprecated(self) -> bool:
+        """Whether there is a warning for something."""
+        return any(
+            service.deprecated or any(method.deprecated for method in service.methods)
+            for service in self.services
+        )
 
 
 def _pattern(method: MethodDescriptorProto) -> str:
@@ -62,29 +103,49 @@ def _pattern(method: MethodDescriptorProto) -> str:
     return f"{words[method.client_streaming]}_{words[method.server_streaming]}"
 
 
+def _service_warning(file: FileDescriptorProto, service: str, deprecated: bool) -> str:
+    if deprecated:
+        return f"the service {service} is deprecated"
+    if file.options.deprecated:
+        return f"the service {service} is deprecated, as all of {file.name} is"
+    return ""
+
+
 def _service(
     file: FileDescriptorProto,
     index: int,
-    service: ServiceDescriptorProto,
+    classes: ClassNames,
     messages: dict[str, MessageName],
     comments: Comments,
 ) -> Service:
+    service: ServiceDescriptorProto = file.service[index]
     full_name = f"{file.package}.{service.name}" if file.package else service.name
-    methods = tuple(
-        Method(
-            name=method.name,
-            path=f"/{full_name}/{method.name}",
-            request=messages[method.input_type],
-            response=messages[method.output_type],
-            pattern=_pattern(method),
-            comment=comments.method(index, number),
+    methods: list[Method] = []
+    for number, method in enumerate(service.method):
+        path = f"/{full_name}/{method.name}"
+        methods.append(
+            Method(
+                name=method.name,
+                path=path,
+                request=messages[method.input_type],
+                response=messages[method.output_type],
+                pattern=_pattern(method),
+                comment=comments.method(index, number),
+                deprecated=f"the method {path} is deprecated" if method.options.deprecated else "",
+            )
         )
-        for number, method in enumerate(service.method)
+    return Service(
+        name=service.name,
+        full_name=full_name,
+        proto_file=file.name,
+        methods=tuple(methods),
+        classes=classes,
+        comment=comments.service(index),
+        deprecated=_service_warning(file, full_name, service.options.deprecated),
     )
-    return Service(service.name, full_name, methods, comments.service(index))
 
 
-def services_of(descriptor_set: bytes, names: list[str]) -> dict[str, list[Service]]:
+def services_of(descriptor_set: bytes, names: Iterable[str]) -> dict[str, File]:
     """Return the services of some files of a descriptor set, by the files' names.
 
     Args:
@@ -97,12 +158,13 @@ def services_of(descriptor_set: bytes, names: list[str]) -> dict[str, list[Servi
     """
     files = {file.name: file for file in FileDescriptorSet.FromString(descriptor_set).file}
     messages = find_messages(files.values())
-    found: dict[str, list[Service]] = {}
+    found: dict[str, File] = {}
     for name in names:
         file = files[name]
         comments = Comments(file)
-        found[name] = [
-            _service(file, index, service, messages, comments)
-            for index, service in enumerate(file.service)
-        ]
+        classes = class_names([service.name for service in file.service])
+        services = tuple(
+            _service(file, index, each, messages, comments) for index, each in enumerate(classes)
+        )
+        found[name] = File(name, services, comments.file())
     return found

@@ -2,137 +2,247 @@
 
 Rules:
 
-- The same classes and functions as in the module. What exists for type checkers alone is marked
-  `type_check_only`: `NAMEAsyncStub`, which is what a stub on an asyncio channel is, as mypy-protobuf calls it.
+- The same classes and functions as in the module. A stub's constructor says which of two classes it gives.
 - The methods of a servicer are not abstract, because in the module they are not: a servicer may leave
   methods out, and clients then get UNIMPLEMENTED. Their parameters are positional only, so that overrides
   may name them freely.
-- A servicer's method may serve a sync or an asyncio server. So its context is declared as both kinds at once
-  and its request iterator too: an override accepts whichever it names. Its result is of either kind.
-- Names are imported under an underscore, so that a method `clarion` cannot hide the package.
+- A method of `NAMEServicer` may serve a sync or an asyncio server. So its context is declared as both kinds at
+  once and its request iterator too: an override accepts whichever it names. Its result is of either kind. The
+  methods of `NAMESyncServicer` and `NAMEAsyncServicer` have the types of one front end. On asyncio, responses are
+  streamed by an async generator, or by a coroutine that calls `context.write`.
+- What is deprecated is marked as PEP 702 has it, where it is used: a stub's constructor, and its methods.
+- Names are imported under an underscore, and under names that no method or class of the file has: a method
+  `clarion`, or `_abc`, cannot hide a package.
 - What Python cannot write in a class body (a method `class`) is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
+from clarion.codegen.class_names import free_name
 from clarion.codegen.comments import docstring
 from clarion.codegen.layout import PROTOC_LAYOUT, Layout
-from clarion.codegen.names import needs_getattr, output_path
-from clarion.codegen.services import Method, Service, message_files, services_of
+from clarion.codegen.names import MessageName, needs_getattr, output_path
+from clarion.codegen.services import File, Method, Service, services_of
 
 __all__ = ["generate_types"]
 
-_HEAD = """\
-import typing as _typing
-from abc import ABCMeta as _ABCMeta
-from collections import abc as _abc
-
-import clarion as _clarion
-import clarion.aio as _aio
-"""
-
-_SHARED = """\
-_Message = _typing.TypeVar("_Message")
-
-@_typing.type_check_only
-class _Stub:
-    def __init__(self, channel: _clarion.Channel | _aio.Channel) -> None: ...
-
-@_typing.type_check_only
-class _Requests(
-    _abc.Iterator[_Message], _abc.AsyncIterator[_Message], metaclass=_ABCMeta
-): ...
-
-@_typing.type_check_only
-class _Context(_clarion.ServicerContext, _aio.ServicerContext): ...  # type: ignore[misc]
-"""
+_SUMMARY = "Types of the client and server classes of the services in the .proto file named above."
 
 _CALLABLES = {
-    "unary_unary": "UnaryUnaryMultiCallable",
-    "unary_stream": "UnaryStreamMultiCallable",
-    "stream_unary": "StreamUnaryMultiCallable",
-    "stream_stream": "StreamStreamMultiCallable",
+    "unary_unary": "UnaryUnary",
+    "unary_stream": "UnaryStream",
+    "stream_unary": "StreamUnary",
+    "stream_stream": "StreamStream",
 }
 
 
-def _callables(service: Service, module: str, suffix: str) -> Iterator[str]:
-    for method in service.methods:
-        if needs_getattr(method.name):
-            continue
-        types = f"{method.request.annotation}, {method.response.annotation}"
-        yield f"    {method.name}: {module}.{_CALLABLES[method.pattern]}[{types}]{suffix}"
-        if method.comment:
-            yield from docstring(method.comment, "    ")
+@dataclass(frozen=True)
+class _Names:
+    """What the modules that the types need are called here."""
+
+    abc: str
+    aio: str
+    builtins: str
+    clarion: str
+    descriptor: str
+    generated: str
+    typing: str
+    typing_extensions: str
+
+    @classmethod
+    def of(cls, file: File) -> _Names:
+        taken = file.method_names
+        for service in file.services:
+            classes = service.classes
+            taken |= {classes.static, classes.async_stub, f"{service.name}Stub"}
+        fields = cls.__dataclass_fields__
+        return cls(**{name: free_name(f"_{name}", taken) for name in fields})
+
+    def imports(self, deprecated: bool) -> Iterator[str]:
+        if deprecated:
+            yield f"import builtins as {self.builtins}"
+        yield f"import typing as {self.typing}"
+        yield f"from collections import abc as {self.abc}"
+        yield ""
+        yield f"import clarion as {self.clarion}"
+        yield f"import clarion.aio as {self.aio}"
+        yield f"import clarion.generated as {self.generated}"
+        if deprecated:
+            yield f"import typing_extensions as {self.typing_extensions}"
+        yield f"from google.protobuf import descriptor as {self.descriptor}"
+
+    def message(self, name: MessageName) -> str:
+        annotation = name.annotation
+        return f"{self.typing}.Any" if annotation == "_typing.Any" else annotation
+
+    def messages(self, method: Method) -> str:
+        return f"{self.message(method.request)}, {self.message(method.response)}"
+
+    def deprecated(self, message: str) -> str:
+        return f'@{self.typing_extensions}.deprecated("{message}")'
 
 
-def _stub(service: Service) -> Iterator[str]:
+def _sayable(service: Service) -> list[Method]:
+    return [method for method in service.methods if not needs_getattr(method.name)]
+
+
+def _descriptor(service: Service, names: _Names) -> Iterator[str]:
+    if service.has_descriptor:
+        yield f"    DESCRIPTOR: {names.typing}.ClassVar[{names.descriptor}.ServiceDescriptor]"
+
+
+def _callables(service: Service, names: _Names, module: str, overrides: bool) -> Iterator[str]:
+    for method in _sayable(service):
+        kind = f"{module}.{_CALLABLES[method.pattern]}MultiCallable[{names.messages(method)}]"
+        if method.deprecated:
+            yield f"    @{names.builtins}.property"
+            yield f"    {names.deprecated(method.deprecated)}"
+            body = "" if method.comment else " ..."
+            ignored = "  # type: ignore[override]" if overrides else ""
+            yield f"    def {method.name}(self) -> {kind}:{body}{ignored}"
+            if method.comment:
+                yield from docstring(method.comment, "        ")
+        else:
+            ignored = "  # type: ignore[assignment]" if overrides else ""
+            yield f"    {method.name}: {kind}{ignored}"
+            if method.comment:
+                yield from docstring(method.comment, "    ")
+
+
+def _constructor(service: Service, names: _Names, signature: str) -> Iterator[str]:
+    if service.deprecated:
+        yield f"    {names.deprecated(service.deprecated)}"
+    yield f"    def {signature}: ..."
+
+
+def _stub(service: Service, names: _Names) -> Iterator[str]:
     about = service.comment or f"Calls the service {service.full_name}."
-    yield f"class {service.name}Stub(_Stub):"
+    asynchronous = service.classes.async_stub
+    yield f"class {service.name}Stub({names.generated}.Stub):"
     yield from docstring(about, "    ")
-    yield "    @_typing.overload"
-    yield "    def __new__(cls, channel: _clarion.Channel) -> _typing.Self: ..."
-    yield "    @_typing.overload"
-    yield f"    def __new__(cls, channel: _aio.Channel) -> {service.name}AsyncStub: ..."
-    yield from _callables(service, "_clarion", "")
+    yield from _descriptor(service, names)
+    channels = {
+        f"{names.clarion}.Channel": f"{names.typing}.Self",
+        f"{names.aio}.Channel": asynchronous,
+    }
+    for channel, result in channels.items():
+        yield f"    @{names.typing}.overload"
+        yield from _constructor(service, names, f"__new__(cls, channel: {channel}) -> {result}")
+    yield from _callables(service, names, names.clarion, overrides=False)
     yield ""
-    yield "@_typing.type_check_only"
-    yield f"class {service.name}AsyncStub({service.name}Stub):"
+    yield f"class {asynchronous}({service.name}Stub):"
     yield from docstring(about, "    ")
-    yield from _callables(service, "_aio", "  # type: ignore[assignment]")
+    # mypy looks at the one, pyright at both.
+    channel, result = f"{names.aio}.Channel", f"{names.typing}.Self"
+    yield from _constructor(service, names, f"__new__(cls, channel: {channel}) -> {result}")
+    yield from _constructor(service, names, f"__init__(self, channel: {channel}) -> None")
+    yield from _callables(service, names, names.aio, overrides=True)
 
 
-def _result(method: Method) -> str:
-    response = method.response.annotation
+def _lenient(method: Method, names: _Names) -> tuple[str, str, str, str]:
+    """The keyword, the types of the request and of the context, and the result, for either front end."""
+    request, response = names.message(method.request), names.message(method.response)
+    if method.pattern.startswith("stream"):
+        request = f"{names.generated}.Requests[{request}]"
+    result = f"{response} | {names.abc}.Awaitable[{response}]"
+    if method.pattern.endswith("stream"):
+        iterators = f"{names.abc}.Iterator[{response}] | {names.abc}.AsyncIterator[{response}]"
+        result = f"{iterators} | {names.abc}.Awaitable[None]"
+    return "def", request, f"{names.generated}.Context", result
+
+
+def _sync(method: Method, names: _Names) -> tuple[str, str, str, str]:
+    request, response = names.message(method.request), names.message(method.response)
+    if method.pattern.startswith("stream"):
+        request = f"{names.abc}.Iterator[{request}]"
+    if method.pattern.endswith("stream"):
+        response = f"{names.abc}.Iterator[{response}]"
+    return "def", request, f"{names.clarion}.ServicerContext", response
+
+
+def _asyncio(method: Method, names: _Names) -> tuple[str, str, str, str]:
+    request, response = names.message(method.request), names.message(method.response)
+    context = f"{names.aio}.ServicerContext[{names.messages(method)}]"
+    if method.pattern.startswith("stream"):
+        request = f"{names.abc}.AsyncIterator[{request}]"
     if method.pattern.endswith("unary"):
-        return f"{response} | _abc.Awaitable[{response}]"
-    return f"_abc.Iterator[{response}] | _abc.AsyncIterator[{response}] | _abc.Awaitable[None]"
+        return "async def", request, context, response
+    result = f"{names.abc}.AsyncIterator[{response}] | {names.abc}.Awaitable[None]"
+    return "def", request, context, result
 
 
-def _servicer(service: Service) -> Iterator[str]:
-    yield f"class {service.name}Servicer:"
+def _method(
+    method: Method, names: _Names, types: Callable[[Method, _Names], tuple[str, str, str, str]]
+) -> Iterator[str]:
+    keyword, request, context, result = types(method, names)
+    yield f"    {keyword} {method.name}("
+    yield f"        self, {method.takes}: {request}, context: {context}, /"
+    yield f"    ) -> {result}:"
+
+
+def _servicers(service: Service, names: _Names) -> Iterator[str]:
+    base, classes = f"{service.name}Servicer", service.classes
+    yield f"class {base}:"
     yield from docstring(service.comment or f"Serves {service.full_name}.", "    ")
-    for method in service.methods:
-        if needs_getattr(method.name):
-            continue
-        request = method.request.annotation
-        if method.pattern.startswith("stream"):
-            request = f"_Requests[{request}]"
-        yield f"    def {method.name}("
-        yield f"        self, {method.takes}: {request}, context: _Context, /"
-        yield f"    ) -> {_result(method)}:"
-        yield from docstring(method.comment or f"Override this to serve {method.path}.", "        ")
+    yield from _descriptor(service, names)
+    for method in _sayable(service):
+        yield from _method(method, names, _lenient)
+        text = method.comment or f"Override this to serve {method.path}."
+        yield from docstring(text, "        ")
+    yield ""
+    yield f"class {classes.sync_servicer}({base}):"
+    yield f'    """`{base}` with the types of a sync server: its methods are plain functions."""'
+    for method in _sayable(service):
+        *lines, last = _method(method, names, _sync)
+        yield from (*lines, f"{last} ...")
+    yield ""
+    yield f"class {classes.async_servicer}({base}):"
+    yield f'    """`{base}` with the types of an asyncio server: its methods are async."""'
+    for method in _sayable(service):
+        *lines, last = _method(method, names, _asyncio)
+        yield from (*lines, f"{last} ...")
 
 
-def _registration(service: Service) -> Iterator[str]:
+def _registration(service: Service, names: _Names) -> Iterator[str]:
+    servers = f"{names.clarion}.Server | {names.aio}.Server"
     yield f"def add_{service.name}Servicer_to_server("
-    yield f"    servicer: {service.name}Servicer, server: _clarion.Server | _aio.Server"
+    yield f"    servicer: {service.name}Servicer, server: {servers}"
     yield ") -> None:"
     yield f'    """Serve {service.full_name} with `servicer` on a sync or an asyncio `server`."""'
 
 
-def _module(proto_file: str, services: list[Service], layout: Layout) -> Iterator[str]:
-    yield f"# Generated by Clarion from {proto_file}. DO NOT EDIT."
-    yield '"""Types of the client and server classes of the services in the .proto file named above."""'
-    if not services:
+def _static(service: Service, names: _Names) -> Iterator[str]:
+    yield f"class {service.classes.static}:"
+    about = f"Calls the service {service.full_name}"
+    yield f'    """{about} without a channel of one\'s own; see clarion.experimental."""'
+    for method in _sayable(service):
+        kind = f"{names.generated}.{_CALLABLES[method.pattern]}[{names.messages(method)}]"
+        yield f"    {method.name}: {names.typing}.ClassVar[{kind}]"
+
+
+def _module(file: File, layout: Layout) -> Iterator[str]:
+    yield f"# Generated by Clarion from {file.name}. DO NOT EDIT."
+    yield from docstring(file.comment or _SUMMARY, "")
+    if not file.services:
         return
+    names = _Names.of(file)
     yield ""
-    yield from _HEAD.splitlines()
-    imports = [
-        line
-        for line in layout.import_lines(proto_file, message_files(services))
-        if "importlib." not in line
-    ]
+    yield from names.imports(file.has_deprecated)
+    messages = layout.import_lines(file.name, file.imports)
+    imports = [line for line in messages if "importlib." not in line]
     if imports:
         yield ""
         yield from imports
-    yield ""
-    yield from _SHARED.splitlines()
-    for service in services:
-        for part in (_stub, _servicer, _registration):
+    for service in file.services:
+        parts = [_stub, _servicers, _registration]
+        if service.classes.static:
+            parts.append(_static)
+        for part in parts:
             yield ""
-            yield from part(service)
+            yield from part(service, names)
 
 
 def generate_types(
@@ -147,6 +257,6 @@ def generate_types(
         KeyError: the set lacks a file that is named or imported.
     """
     return {
-        output_path(name) + "i": "\n".join(_module(name, services, layout)) + "\n"
-        for name, services in services_of(descriptor_set, list(names)).items()
+        output_path(name) + "i": "\n".join(_module(file, layout)) + "\n"
+        for name, file in services_of(descriptor_set, names).items()
     }

@@ -15,10 +15,12 @@ from clarion.experimental.stubs import (
     unary_unary,
 )
 from clarion.experimental.warning import ExperimentalApiWarning, experimental_api
+from clarion.protocol.messages import Uncompressed
 
 __all__ = [
     "ChannelOptions",
     "ExperimentalApiWarning",
+    "Uncompressed",
     "UsageError",
     "experimental_api",
     "insecure_channel_credentials",

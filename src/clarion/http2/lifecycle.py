@@ -166,13 +166,22 @@ class Lifecycle:
         """Take the second step if `ping` answers the first; return whether it does."""
         if ping != _DRAIN_PING or not self.draining or self.is_client or self._drained:
             return False
+        self.finish_drain()
+        return True
+
+    def finish_drain(self) -> None:
+        """Take the second step of `drain`, if that is not done. Servers only.
+
+        For who has waited long enough for the answer to the first: a peer that is gone, or hostile, sends none.
+        """
+        if not self.draining or self._drained or self.closed:
+            return
         self._drained = True
         self._refuse_above = self._last_peer_id
         self.outbox.append(
             frames.goaway(self._last_peer_id, ErrorCode.NO_ERROR, self._drain_reason)
         )
         self._stream_finished()
-        return True
 
     def close(self, message: str = "the connection was closed") -> None:
         """End the connection now, in good order (GOAWAY NO_ERROR)."""

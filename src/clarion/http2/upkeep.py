@@ -20,6 +20,8 @@ __all__ = ["CallLater", "Idleness", "Keepalive", "Lifetime", "Timer"]
 _LOOKS = 4
 _KEEPALIVE_PING = b"clarion\2"
 _JITTER = 0.1
+# How long a connection that is drained waits for the answer to its PING, in seconds.
+_DRAIN_PATIENCE = 10.0
 
 
 class Timer(Protocol):
@@ -202,6 +204,7 @@ class Lifetime:
         "_call_later",
         "_config",
         "_connection",
+        "_drain",
         "_handshake",
         "_idleness",
     )
@@ -214,11 +217,12 @@ class Lifetime:
         self._call_later = call_later
         self._handshake: Timer | None = None
         self._age: Timer | None = None
+        self._drain: Timer | None = None
         # Servers have many connections, and most have no such limit: what is not needed is not made.
         self._idleness: Idleness | None = None
         if config.max_idle < math.inf:
             self._idleness = Idleness(
-                connection, call_later, config.max_idle, lambda: connection.drain(b"max_idle")
+                connection, call_later, config.max_idle, lambda: self.drain(b"max_idle")
             )
         if config.handshake < math.inf:
             self._handshake = call_later(config.handshake, self._check_handshake)
@@ -234,6 +238,16 @@ class Lifetime:
         if self._age is not None:
             self._age.cancel()
             self._age = None
+        if self._drain is not None:
+            self._drain.cancel()
+            self._drain = None
+
+    def drain(self, why: bytes = b"") -> None:
+        """Drain the connection, also if the peer never answers; see `Lifecycle.drain`."""
+        connection = self._connection
+        if not connection.closed and not connection.draining:
+            connection.drain(why)
+            self._drain = self._call_later(_DRAIN_PATIENCE, connection.finish_drain)
 
     def established(self) -> None:
         """The client's SETTINGS arrived."""
@@ -250,7 +264,7 @@ class Lifetime:
         connection = self._connection
         if connection.closed:
             return
-        connection.drain(b"max_age")
+        self.drain(b"max_age")
         if self._config.age_grace < math.inf:
             self._age = self._call_later(self._config.age_grace, self._cut_off)
 

@@ -99,7 +99,7 @@ class EndpointChild(ForwardingHelper):
         before, self.state = self.state, state
         self.subchannel = picker.only
         self.picked = None if picker.only is None else Picked(picker.only)
-        self._parent.count(before, state)
+        self._parent.count(self, before)
         self._parent.child_changed(self, before)
 
 
@@ -122,6 +122,8 @@ class EndpointSharding(Policy):
         self.state: ChannelConnectivity | None = None
         self._by_addresses: dict[frozenset[Address], EndpointChild] = {}
         self._counts = dict.fromkeys(ChannelConnectivity, 0)
+        # In the order in which they became so. Kept up to date, because there may be thousands.
+        self._ready: dict[EndpointChild, None] = {}
         self._updating = False
 
     # What subclasses say
@@ -142,9 +144,8 @@ class EndpointSharding(Policy):
 
     def publish(self) -> None:
         """Say what the endpoints' states come to; after an update, and when one of them changed."""
-        if self._counts[_READY]:
-            ready = [child for child in self.children if child.state is _READY]
-            self.show(_READY, self.make_picker(ready))
+        if self._ready:
+            self.show(_READY, self.make_picker(list(self._ready)))
         elif self._counts[_TRANSIENT_FAILURE] == len(self.children):
             self.show(_TRANSIENT_FAILURE, self.failing_picker())
         elif self.state is _READY or self.state is None:
@@ -167,10 +168,14 @@ class EndpointSharding(Policy):
         self.state = state
         self.helper.update_state(state, picker)
 
-    def count(self, before: ChannelConnectivity, now: ChannelConnectivity) -> None:
-        """An endpoint's state changed."""
+    def count(self, child: EndpointChild, before: ChannelConnectivity) -> None:
+        """An endpoint's state is not `before` any more."""
         self._counts[before] -= 1
-        self._counts[now] += 1
+        self._counts[child.state] += 1
+        if child.state is _READY:
+            self._ready[child] = None
+        else:
+            self._ready.pop(child, None)
 
     def counted(self, state: ChannelConnectivity) -> int:
         """How many endpoints are in `state`."""
@@ -213,6 +218,7 @@ class EndpointSharding(Policy):
         self.children = list(self._by_addresses.values())
         for child in before.values():
             self._counts[child.state] -= 1
+            self._ready.pop(child, None)
             child.close()
         if self.eager:
             self.exit_idle()

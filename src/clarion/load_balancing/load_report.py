@@ -11,6 +11,11 @@ __all__ = ["LoadReport"]
 _NONE: Mapping[str, float] = MappingProxyType({})
 
 
+def _none() -> Mapping[str, float]:
+    # Python 3.11 takes no object without a hash for a default.
+    return _NONE
+
+
 @dataclass(frozen=True)
 class LoadReport:
     """One load report; utilizations are fractions of what there is, and may exceed 1.
@@ -31,6 +36,6 @@ class LoadReport:
     application_utilization: float = 0.0
     rps_fractional: float = 0.0
     eps: float = 0.0
-    request_cost: Mapping[str, float] = field(default=_NONE)
-    utilization: Mapping[str, float] = field(default=_NONE)
-    named_metrics: Mapping[str, float] = field(default=_NONE)
+    request_cost: Mapping[str, float] = field(default_factory=_none)
+    utilization: Mapping[str, float] = field(default_factory=_none)
+    named_metrics: Mapping[str, float] = field(default_factory=_none)

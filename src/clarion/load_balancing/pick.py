@@ -73,7 +73,8 @@ class Picked:
     """Go to `subchannel`.
 
     Args:
-        subchannel: one that the picker's policy created, or got from a child's picker.
+        subchannel: one that the channel made. A policy that gives its children subchannels of its own around these
+            takes that off again in its picker.
         done: hears how the attempt ended, once, unless the attempt never got a stream: then it hears None.
         load: whether `done` wants the load report that servers put into trailers.
         metadata: header fields to add to the attempt.

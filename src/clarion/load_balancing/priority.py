@@ -202,8 +202,6 @@ class _PriorityChild(Child[GracefulSwitch]):
 
     def update_state(self, state: ChannelConnectivity, picker: Picker) -> None:
         """See `Helper`."""
-        if self.closed:
-            return
         if state is not _CONNECTING:
             self._worked = state is not _TRANSIENT_FAILURE
             self._stop_failover()

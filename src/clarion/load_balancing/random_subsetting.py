@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from clarion.load_balancing.child import ForwardingHelper
 from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.config_reader import ConfigReader, count, policy
 from clarion.load_balancing.graceful_switch import GracefulSwitch
@@ -46,7 +45,7 @@ class RandomSubsetting(Policy):
     def __init__(self, helper: Helper) -> None:
         super().__init__(helper)
         self._key = int(helper.random() * 2**53).to_bytes(8, "big")
-        self._child = GracefulSwitch(ForwardingHelper(helper))
+        self._child = GracefulSwitch(helper)
 
     @classmethod
     def parse_config(cls, config: Mapping[str, Any]) -> RandomSubsettingConfig:

@@ -6,6 +6,7 @@ https://github.com/grpc/grpc/blob/master/doc/load-balancing.md#round_robin
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from clarion.load_balancing.endpoint_sharding import EndpointChild, EndpointShar
 from clarion.load_balancing.pick import FixedPicker, Pick, Picked, Picker, PickInfo
 
 __all__ = ["POLICY", "RoundRobin"]
+
+_PICKED = operator.attrgetter("picked")
 
 
 class RoundRobin(EndpointSharding):
@@ -26,7 +29,7 @@ class RoundRobin(EndpointSharding):
 
     def make_picker(self, ready: Sequence[EndpointChild]) -> Picker:
         """See `EndpointSharding`."""
-        answers = [child.picked for child in ready if child.picked is not None]
+        answers: list[Picked] = list(map(_PICKED, ready))
         if len(answers) == 1:
             return FixedPicker(answers[0])
         # Not all clients that learn of the same servers at the same time shall begin with the same one.

@@ -86,9 +86,8 @@ _NOT_SHOWN: Final = frozenset(
         b"grpc-status",
         b"grpc-timeout",
         b"te",
-        # Tracing, load reports and mesh identity, which grpcio's core reads in the application's
-        # place.
-        b"endpoint-load-metrics-bin",
+        # Tracing, load and mesh identity, which grpcio's core reads in the application's place. It hides
+        # `endpoint-load-metrics-bin` (gRFC A51) too; here it is the way to a call's load report.
         b"grpc-server-stats-bin",
         b"grpc-tags-bin",
         b"grpc-trace-bin",

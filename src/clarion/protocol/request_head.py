@@ -10,6 +10,7 @@ from clarion.errors import RemoteError
 from clarion.hpack import HeaderList
 from clarion.http2.semantics import check_request
 from clarion.protocol.compression import Compressor, accept_encoding, get_compressor
+from clarion.protocol.content_type import CONTENT_TYPE, is_grpc_content_type, subtype_of
 from clarion.protocol.metadata import decode_metadata
 from clarion.protocol.outcome import Metadata
 from clarion.protocol.timeout import decode_timeout
@@ -17,14 +18,7 @@ from clarion.status import StatusCode
 
 __all__ = ["CONTENT_TYPE", "RequestHead", "read_request", "is_grpc_content_type"]
 
-CONTENT_TYPE = b"application/grpc"
-
 _NO_ENCODINGS: frozenset[str] = frozenset()
-
-
-def is_grpc_content_type(value: bytes) -> bool:
-    """Whether `value` is application/grpc, or that with a subtype (+proto, ;charset)."""
-    return value.startswith(CONTENT_TYPE) and value[16:17] in (b"", b"+", b";")
 
 
 class RequestHead:
@@ -32,6 +26,7 @@ class RequestHead:
 
     Attributes:
         path: `/package.Service/Method`.
+        subtype: how the messages are encoded: `json` of application/grpc+json, "" if it is not said.
         authority: the name the client called.
         timeout: seconds the client gives the call, or None.
         compressor: how the request's messages are compressed; None for identity.
@@ -51,11 +46,13 @@ class RequestHead:
         "http_error",
         "metadata",
         "path",
+        "subtype",
         "timeout",
     )
 
     def __init__(self) -> None:
         self.path = ""
+        self.subtype = ""
         self.authority = ""
         self.timeout: float | None = None
         self.compressor: Compressor | None = None
@@ -113,6 +110,7 @@ def _read_grpc(head: RequestHead, headers: HeaderList, values: dict[bytes, bytes
             "the request has no 'te: trailers'; a proxy on the way may not carry gRPC",
         )
         return
+    head.subtype = subtype_of(values[b"content-type"])
     try:
         if b"grpc-timeout" in values:
             head.timeout = decode_timeout(values[b"grpc-timeout"])

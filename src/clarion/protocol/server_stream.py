@@ -11,18 +11,19 @@ from clarion.http2.connection import Connection
 from clarion.http2.semantics import MalformedHeaders, check_trailers
 from clarion.http2.stream import Abort
 from clarion.protocol.compression import Compressor, accept_encoding
+from clarion.protocol.content_type import CONTENT_TYPE, response_heads
 from clarion.protocol.framing import prefix
 from clarion.protocol.message_stream import MessageStream
+from clarion.protocol.messages import Uncompressed
 from clarion.protocol.metadata import metadata_size
 from clarion.protocol.percent import encode_message, shorten_message
-from clarion.protocol.request_head import CONTENT_TYPE, RequestHead, read_request
+from clarion.protocol.request_head import RequestHead, read_request
 from clarion.status import StatusCode
 
 __all__ = ["ServerStream"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
-_RESPONSE_HEAD: Fields = ((b":status", b"200"), (b"content-type", CONTENT_TYPE))
 _STATUS_OK: Fields = ((b"grpc-status", b"0"),)
 
 # A status message is always sent whole up to this size, in bytes; beyond it, as far as the client takes it.
@@ -30,8 +31,7 @@ _SHORT = 256
 # All else that can stand in Trailers-Only, as header list sizes count.
 _STATUS_SIZE = 512
 
-# The response to most calls, good on every connection because no dynamic table is involved.
-_PLAIN_HEAD = b"\x88" + encode_literal(b"content-type", CONTENT_TYPE)
+# The end of most calls, good on every connection because no dynamic table is involved.
 _PLAIN_OK = encode_literal(b"grpc-status", b"0")
 
 
@@ -46,6 +46,8 @@ class ServerStream(MessageStream):
     Attributes:
         head: the request's head, once it came.
         encoder: how response messages are compressed; None for identity.
+        head_block, head_fields: response headers without metadata; for another content-type than the usual one,
+            the class above sets both.
         headers_sent: response headers were handed to the connection.
         gone: the stream was aborted; nothing can be sent any more.
     """
@@ -54,6 +56,7 @@ class ServerStream(MessageStream):
 
     head: RequestHead | None = None
     encoder: Compressor | None = None
+    head_block, head_fields = response_heads(CONTENT_TYPE)
     headers_sent = False
     gone = False
 
@@ -125,7 +128,7 @@ class ServerStream(MessageStream):
             return
         assert self.head is not None
         connection = self.connection
-        head = _RESPONSE_HEAD
+        head = self.head_fields
         if self.encoder is not None:
             head += ((b"grpc-encoding", self.encoder.name.encode()),)
         if self.head.compressor is not None or self.encoder is not None:
@@ -137,7 +140,7 @@ class ServerStream(MessageStream):
         if self.gone:
             return
         encoder = self.encoder
-        if encoder is not None and compress:
+        if encoder is not None and compress and type(payload) is not Uncompressed:
             payload = encoder.compress(payload)
             self.connection.send_message(self, prefix(len(payload), True), payload)
         else:
@@ -149,7 +152,7 @@ class ServerStream(MessageStream):
             return
         self.over = True
         connection = self.connection
-        head = _PLAIN_HEAD
+        head = self.head_block
         if connection.encoder.pending_update:
             head = connection.encoder.take_update() + head
         if connection.respond(self, head, len(payload).to_bytes(5, "big"), payload, _PLAIN_OK):
@@ -175,7 +178,7 @@ class ServerStream(MessageStream):
             connection.send_trailers(self, trailers)
             return
         self.headers_sent = True
-        head = _RESPONSE_HEAD
+        head = self.head_fields
         if code is StatusCode.UNIMPLEMENTED:
             head += ((b"grpc-accept-encoding", accept_encoding()),)
         connection.send_headers(self, connection.encoder.encode(head + trailers), end_stream=True)

@@ -14,6 +14,11 @@ __all__ = ["Endpoint"]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[str, Any]:
+    # Python 3.11 takes no object without a hash for a default.
+    return _NOTHING
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One server: the addresses that lead to it, in the resolver's order, and what else is known of it.
@@ -25,4 +30,4 @@ class Endpoint:
     """
 
     addresses: tuple[Address, ...]
-    attributes: Mapping[str, Any] = field(default=_NOTHING, compare=False, hash=False)
+    attributes: Mapping[str, Any] = field(default_factory=_nothing, compare=False, hash=False)

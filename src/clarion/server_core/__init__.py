@@ -6,9 +6,10 @@ subclass the call to run handlers, each in its own way.
 
 from __future__ import annotations
 
+from clarion.server_core.admission import Admission
 from clarion.server_core.call import ServerCall
 from clarion.server_core.core import ServerCore
 from clarion.server_core.options import ServerOptions
 from clarion.server_core.stopping import STOPPED, cut_off_calls
 
-__all__ = ["STOPPED", "ServerCall", "ServerCore", "ServerOptions", "cut_off_calls"]
+__all__ = ["STOPPED", "Admission", "ServerCall", "ServerCore", "ServerOptions", "cut_off_calls"]

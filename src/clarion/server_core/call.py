@@ -114,6 +114,8 @@ class ServerCall(ServerStream, Family):
         core.active += 1
         self.admitted = True
         self.method = method
+        if method.heads is not None:
+            self.head_block, self.head_fields = method.heads
         compressor = core.compressor
         if compressor is not None and compressor.name in head.accepts:
             self.encoder = compressor
@@ -165,6 +167,12 @@ class ServerCall(ServerStream, Family):
         self._cut_off()
 
     # What both do
+
+    def serve_as(self, method: Method) -> None:
+        """Go on as a call of another method than the one that was found first."""
+        self.method = method
+        if method.heads is not None:
+            self.head_block, self.head_fields = method.heads
 
     def fail(self, code: StatusCode, details: str) -> None:
         """End the call from outside its handler."""

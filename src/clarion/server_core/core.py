@@ -8,6 +8,7 @@ from clarion.http2 import Connection
 from clarion.method import (
     CallDetails,
     Compression,
+    EncodedCallDetails,
     GenericRpcHandler,
     HandlerCallDetails,
     MethodsHandler,
@@ -18,7 +19,16 @@ from clarion.protocol.request_head import RequestHead
 from clarion.server_core.methods import Method
 from clarion.server_core.options import ServerOptions
 
-__all__ = ["ServerCore"]
+__all__ = ["ServerCore", "call_details"]
+
+
+def call_details(head: RequestHead) -> CallDetails:
+    """What generic handlers and interceptors are told of a call."""
+    if head.subtype:
+        details = EncodedCallDetails(head.path, head.metadata)
+        details.content_subtype = head.subtype
+        return details
+    return CallDetails(head.path, head.metadata)
 
 
 class ServerCore:
@@ -92,7 +102,7 @@ class ServerCore:
             method = self._ready[path] = Method(path, found)
             return method
         # The rule may answer differently next time, so nothing is kept.
-        found = self._ask(CallDetails(path, head.metadata))
+        found = self._ask(call_details(head))
         return None if found is None else Method(path, found)
 
     def lookup(self, details: HandlerCallDetails) -> RpcMethodHandler | None:

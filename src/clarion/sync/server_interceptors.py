@@ -16,14 +16,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from clarion.method import (
-    CallDetails,
-    HandlerCallDetails,
-    RpcMethodHandler,
-    stream_stream_rpc_method_handler,
-)
+from clarion.method import HandlerCallDetails, RpcMethodHandler, stream_stream_rpc_method_handler
 from clarion.protocol.request_head import RequestHead
 from clarion.server_core import ServerCore
+from clarion.server_core.core import call_details
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 from clarion.sync.interceptor_interface import ServerInterceptor
@@ -84,7 +80,7 @@ class InterceptedCall(SyncServerCall):
         assert head is not None
         assert isinstance(core, InterceptedCore)
         try:
-            handler = core.decide(CallDetails(head.path, head.metadata))
+            handler = core.decide(call_details(head))
             if handler is not None:
                 return Method(head.path, handler)
         except BaseException as error:
@@ -99,7 +95,7 @@ class InterceptedCall(SyncServerCall):
     def _settle(self, method: Method) -> bool:
         """Go on as a call of `method`; return whether its handler can start now."""
         with self.link.lock:
-            self.method = method
+            self.serve_as(method)
             if method.request_streaming:
                 return True
             self.request_from_inbox()

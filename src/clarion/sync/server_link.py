@@ -32,6 +32,7 @@ class ServerLink(Link):
 
     Attributes:
         auth: what the connection says about the client, a `clarion.security.AuthContext`; None without credentials.
+        since: when it was accepted, on the monotonic clock.
     """
 
     auth: Any = None
@@ -39,6 +40,7 @@ class ServerLink(Link):
     def __init__(self, server: Server, sock: socket.socket, io: IoThread) -> None:
         super().__init__(sock, io)
         self._server = server
+        self.since = time.monotonic()
         self._flush_posted = False
         self._flushed = 0.0
         self.ready_calls: list[SyncServerCall] = []
@@ -54,9 +56,15 @@ class ServerLink(Link):
         with self.lock:
             self.connection.start()
             if server.stopping:
-                self.connection.drain()
+                self._lifetime.drain()
             self.flush()
         self.watch(READ)
+
+    def drain(self) -> None:
+        """Take no more calls; close the connection when those on it are over."""
+        with self.lock:
+            self._lifetime.drain()
+            self.flush()
 
     def read_ready(self) -> None:
         with self.lock:

@@ -14,9 +14,9 @@ from concurrent.futures import Executor
 from typing import Any
 
 from clarion.credentials.server import ServerCredentials, kind_of_server
-from clarion.listening import Listener, bind
+from clarion.listening import ACCEPTED_AT_ONCE, Listener, bind, connections_within_reach
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
-from clarion.server_core import STOPPED, ServerCore, ServerOptions
+from clarion.server_core import STOPPED, Admission, ServerCore, ServerOptions
 from clarion.sync import interfaces
 from clarion.sync.dispatcher import Dispatcher
 from clarion.sync.interceptor_interface import ServerInterceptor
@@ -26,8 +26,6 @@ from clarion.sync.server_interceptors import InterceptedCall, InterceptedCore
 from clarion.sync.server_link import ServerLink
 
 __all__ = ["Server", "server"]
-
-_ACCEPT_AT_ONCE = 64
 
 
 class _Acceptor:
@@ -39,7 +37,7 @@ class _Acceptor:
         self._security = security
 
     def io_ready(self, events: int) -> None:
-        for _ in range(_ACCEPT_AT_ONCE):
+        for _ in range(ACCEPTED_AT_ONCE):
             try:
                 sock, _address = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -89,10 +87,11 @@ class Server(interfaces.Server):
         self.dispatcher = Dispatcher(thread_pool)
         self.stopping = False
         self._io: IoThread | None = None
-        self._links: set[ServerLink] = set()
+        # In the order in which they were accepted.
+        self._links: dict[ServerLink, None] = {}
         self._accept_secure: Any = None
-        # Connections that are not secured yet.
-        self.handshakes: set[Any] = set()
+        # Connections that are not secured yet, in the order in which they were accepted, and when that was.
+        self.handshakes: dict[Any, float] = {}
         self._listeners: list[Listener] = []
         self._acceptors: list[_Acceptor] = []
         self._stopped = threading.Event()
@@ -180,6 +179,10 @@ class Server(interfaces.Server):
             if self._io is not None or self._stopped.is_set():
                 raise ValueError("Cannot start already-started server!")
             self._io = IoThread("clarion-server")
+            limit = self.core.options.max_connections
+            if limit is None:
+                limit = connections_within_reach()
+            self._admission = Admission(limit, self._io.now)
             for listener in self._listeners:
                 self._io.post(functools.partial(self._listen, listener))
 
@@ -227,23 +230,27 @@ class Server(interfaces.Server):
         """A client connected, to a port with or without `security`."""
         assert self._io is not None
         if security is not None:
-            limit = self.core.options.max_connections
-            if limit is not None and len(self.handshakes) > limit:
-                # Nothing can be said before the handshake, and there are too many of those.
-                sock.close()
-            else:
-                self._accept_secure(self, sock, self._io, security)
+            admission = self._admission
+            if admission.handshakes_exceeded(len(self.handshakes), len(self._links)):
+                one = admission.which_goes(self.handshakes)
+                if one is None:
+                    # Nothing can be said before the handshake, and there are too many of those.
+                    sock.close()
+                    return
+                one.give_up(admission.refusal)
+            self._accept_secure(self, sock, self._io, security)
             return
         self.add_link(ServerLink(self, sock, self._io))
 
     def add_link(self, link: ServerLink) -> None:
         """A connection can be used."""
-        self._links.add(link)
-        limit = self.core.options.max_connections
-        if limit is not None and len(self._links) > limit:
-            link.turn_away(
-                f"the server takes {limit} connections (grpc.max_allowed_incoming_connections)"
-            )
+        self._links[link] = None
+        if self._admission.exceeded(len(self._links)):
+            one = self._admission.who_goes(self._links)
+            if one is not None:
+                one.close("it made no call, and others want to")
+            else:
+                link.turn_away(self._admission.refusal)
 
     def rest(self, acceptor: _Acceptor) -> None:
         """Accept no connections for a moment."""
@@ -261,7 +268,7 @@ class Server(interfaces.Server):
 
     def link_closed(self, link: ServerLink) -> None:
         """A connection is gone."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         if self.stopping and not self._links:
             self._finish()
 

@@ -327,7 +327,7 @@ def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSe
     tls = security
 
     def agreed(filter: TlsFilter | None, why: str) -> None:
-        server.handshakes.discard(handshake)
+        server.handshakes.pop(handshake, None)
         if filter is None:
             _LOG.info("a connection was closed: %s", why)
             return
@@ -337,7 +337,7 @@ def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSe
 
     seconds = min(server.core.options.http2.lifetime.handshake, threading.TIMEOUT_MAX)
     handshake = Handshake(io, sock, seconds, agreed)
-    server.handshakes.add(handshake)
+    server.handshakes[handshake] = io.now()
     if tls.dynamic:
         # The fetcher is the application's; it may read files.
         apart(functools.partial(_refresh_and_start, io, tls, handshake))
