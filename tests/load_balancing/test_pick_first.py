@@ -554,4 +554,4 @@ class AnythingGoes(RuleBasedStateMachine):
 
 
 TestAnythingGoes = AnythingGoes.TestCase
-TestAnythingGoes.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAnythingGoes.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -8,7 +8,7 @@ from clarion.status import StatusCode
 
 def test_defaults() -> None:
     assert Outcome(StatusCode.OK) == OK
-    assert OK == (StatusCode.OK, "", (), "", False)
+    assert OK == (StatusCode.OK, "", (), "", False, ())
 
 
 def test_what_it_says_of_itself() -> None:

@@ -30,7 +30,8 @@ from clarion.method import RpcMethodHandler, method_handlers_generic_handler
 from clarion.protocol.client_stream import ClientStream
 from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.server_stream import ServerStream
-from clarion.resolver.target import Address, HostPort, parse_target
+from clarion.resolver.registry import target_of
+from clarion.resolver.target import Address, HostPort
 from clarion.server_core import ServerCall, ServerCore, ServerOptions
 from clarion.status import StatusCode
 from support.http2 import (
@@ -513,7 +514,7 @@ class Network:
     def channel(
         self, target: str = "ipv4:1.1.1.1:1", options: Iterable[tuple[str, Any]] = ()
     ) -> ChannelCore:
-        return ChannelCore(self, parse_target(target), ChannelOptions.read(options))
+        return ChannelCore(self, target_of(target), ChannelOptions.read(options))
 
 
 class Call(ClientCall):
@@ -536,6 +537,9 @@ class Call(ClientCall):
 
     def head_received(self) -> None:
         self.events.append("head")
+
+    def deadline_set(self) -> None:
+        self.events.append("deadline")
 
     def response_received(self) -> None:
         self.events.append("response")
@@ -573,7 +577,7 @@ def begin(
     response_streaming: bool = False,
     timeout: float | None = None,
     metadata: Any = None,
-    wait_for_ready: bool = False,
+    wait_for_ready: bool | None = False,
     compression: Any = None,
 ) -> Call:
     """Begin a call; `payload` None makes it one with a stream of requests."""

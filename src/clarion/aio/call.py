@@ -218,13 +218,15 @@ class AioCall(ClientCall):
         """What the call ended with, to raise."""
         if outcome.details == _LOCALLY_CANCELLED:
             return asyncio.CancelledError(_LOCALLY_CANCELLED)
-        return AioRpcError(
+        error = AioRpcError(
             outcome.code,
             self.head_metadata,
             outcome.trailing_metadata,
             outcome.details,
             outcome.describe(),
         )
+        error.attempts = outcome.attempts
+        return error
 
     def _unpack(self, message: bytes) -> Any:
         """A response message out of what came; if it is damaged, the call ends with that."""

@@ -39,7 +39,7 @@ from clarion.method import Compression
 from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
-from clarion.resolver.target import parse_target
+from clarion.resolver.registry import target_of
 from clarion.status import StatusCode
 
 __all__ = [
@@ -83,7 +83,7 @@ class Channel(interfaces.Channel):
         self._stream_unary_interceptors = list(by_kind[2])
         self._stream_stream_interceptors = list(by_kind[3])
         self._intercepted: weakref.WeakSet[InterceptedCall] = weakref.WeakSet()
-        self.target = parse_target(target)
+        self.target = target_of(target)
         self.options = ChannelOptions.read(options)
         self.security: Any = None
         self.has_credentials = credentials is not None

@@ -23,6 +23,7 @@ from clarion.protocol.framing import prefix
 from clarion.protocol.messages import Uncompressed
 from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
+from clarion.rpc_error import FailedAttempt
 from clarion.service_config import MethodConfig
 from clarion.status import StatusCode
 
@@ -175,6 +176,7 @@ class ClientCall:
     picked: Picked | None = None
     hedging: Hedging | None = None
     _retry: Retry | None = None
+    _failed: tuple[FailedAttempt, ...] = ()
     _max_receive: int | None = None
     _max_request: int | None = None
     _message: tuple[bytes, bytes] | None = None
@@ -289,6 +291,8 @@ class ClientCall:
             self.core.forget(self)
             self._finish(outcome)
             return
+        if self._failed:
+            outcome = outcome._replace(attempts=self._failed)
         # First, so that what the attempt says to it has no weight.
         self.outcome = outcome
         attempt.end(outcome)
@@ -477,6 +481,7 @@ class ClientCall:
         if retry is not None and outcome.unprocessed:
             delay = retry.after(outcome, False)
             if delay is not None:
+                self.failed(None, outcome)
                 self.core.retry_later(self, delay)
                 return
         self._finish(outcome)
@@ -495,6 +500,7 @@ class ClientCall:
             and self.core.options.retries
         ):
             self._retried = True
+            self.failed(attempt, outcome)
             self.attempt = None
             self.detached(attempt)
             self.core.retry(self)
@@ -502,6 +508,7 @@ class ClientCall:
         if retry is not None:
             delay = retry.after(outcome, self.head_metadata is not None)
             if delay is not None:
+                self.failed(attempt, outcome)
                 self.attempt = None
                 self.detached(attempt)
                 self.core.retry_later(self, delay)
@@ -523,7 +530,14 @@ class ClientCall:
             outcome = outcome._replace(debug=f"{seen}peer {attempt.link.peer_name()}")
         self._finish(outcome)
 
+    def failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
+        """An attempt came to nothing; there was no connection for it if it is None."""
+        peer = "" if attempt is None else attempt.link.peer_name()
+        self._failed += (FailedAttempt(peer, outcome.code, outcome.details),)
+
     def _finish(self, outcome: Outcome) -> None:
+        if self._failed and outcome.code is not StatusCode.OK:
+            outcome = outcome._replace(attempts=self._failed)
         self.outcome = outcome
         self._over(self.attempt)
 

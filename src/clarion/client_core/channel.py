@@ -23,11 +23,11 @@ from clarion.client_core.balancing import Balancing
 from clarion.client_core.options import ChannelOptions
 from clarion.client_core.retry import Throttle
 from clarion.client_core.runtime import Link, Runtime, Security, Timer
-from clarion.client_core.selector import FailPicker, Selector
+from clarion.client_core.selector import Selector
 from clarion.client_core.subchannel import Subchannel
 from clarion.connectivity import ChannelConnectivity
 from clarion.http2 import ErrorCode
-from clarion.load_balancing.pick import Done, Drop, Fail, Picked, Picker
+from clarion.load_balancing.pick import Done, Drop, Fail, FixedPicker, Picked, Picker
 from clarion.load_balancing.policy import StateWatcher
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import Address, Target
@@ -276,7 +276,7 @@ class ChannelCore:
             # What waits for a free stream on it goes to a connection of its own.
             for subchannel in list(self._subchannels):
                 if link in subchannel.links and link.pending:
-                    subchannel.link_draining(link, ErrorCode.NO_ERROR, b"")
+                    subchannel.leave(link)
             link.drain()
 
     @property
@@ -376,7 +376,7 @@ class ChannelCore:
 
     def fail(self, outcome: Outcome) -> None:
         """There is no policy to ask, because of `outcome`."""
-        self.picker_changed(_TRANSIENT_FAILURE, FailPicker(outcome))
+        self.picker_changed(_TRANSIENT_FAILURE, FixedPicker(Fail(outcome)))
 
     def create_subchannel(
         self, address: Address, guard: Callable[[StateWatcher], StateWatcher]

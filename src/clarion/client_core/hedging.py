@@ -57,7 +57,6 @@ class Hedging:
         self._begun = 0
         self._more = True
         self._timer: Timer | None = None
-        self._last: Outcome | None = None
 
     # On the runtime
 
@@ -125,23 +124,24 @@ class Hedging:
             return
         if this in self._tries:
             self._tries.remove(this)
-        self._last = outcome
         asked = pushback(outcome)
         if final or (asked is not None and asked < 0):
             self._more = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not self._tries and not self._may_begin():
+            with self._lock:
+                self.over = True
+            self.core.release(self.call)
+            self.call.hedging_failed(outcome)
+            return
+        self.call.failed(this.attempt, outcome)
         if self._may_begin():
             if asked is None:
                 self._next()
             else:
                 self._timer = self.core.runtime.call_later(asked, self._next)
-        elif not self._tries:
-            with self._lock:
-                self.over = True
-            self.core.release(self.call)
-            self.call.hedging_failed(outcome)
 
     # From any thread
 

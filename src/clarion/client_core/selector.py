@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from clarion.client_core.subchannel import Subchannel
-from clarion.load_balancing.pick import Drop, Fail, Pick, Picked, Picker, PickInfo
+from clarion.load_balancing.pick import Drop, Pick, Picked, Picker, PickInfo
 from clarion.protocol.outcome import Outcome
 from clarion.service_config import MethodConfig, ServiceConfig
 from clarion.status import StatusCode
@@ -17,23 +17,12 @@ if TYPE_CHECKING:
     from clarion.client_core.channel import ChannelCore
     from clarion.client_core.runtime import Link
 
-__all__ = ["FailPicker", "Selector"]
+__all__ = ["Selector"]
 
 _LOG = logging.getLogger(__name__)
 
 # Methods remembered by path; a program that makes up more paths than that gets them worked out anew.
 _MOST_METHODS = 1000
-
-
-class FailPicker(Picker):
-    """Every attempt fails with `outcome`."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._answer = Fail(outcome)
-
-    def pick(self, info: PickInfo) -> Pick:
-        """See `Picker`."""
-        return self._answer
 
 
 class Selector:

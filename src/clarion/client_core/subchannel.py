@@ -39,6 +39,10 @@ _READY = ChannelConnectivity.READY
 _TRANSIENT_FAILURE = ChannelConnectivity.TRANSIENT_FAILURE
 _SHUTDOWN = ChannelConnectivity.SHUTDOWN
 
+# A server that accepts connections only to close them is not asked for another without a pause for ever; one that was
+# restarted is found at once.
+_MOST_SHORT_LIVES = 3
+
 _GIVEN_UP = "the attempt to connect was given up"
 
 
@@ -85,6 +89,8 @@ class Subchannel:
         self._attempt_started = 0.0
         self._attempt_timer: Timer | None = None
         self._backoff_timer: Timer | None = None
+        self._ready_since = 0.0
+        self._short_lives = 0
         # What links said before the runtime said that they are connected.
         self._early: list[tuple[Link, Callable[[], None]]] = []
 
@@ -225,7 +231,7 @@ class Subchannel:
             return
         self._attempt_link = None
         self._stop_attempt()
-        self._backoff.reset()
+        self._ready_since = self._runtime.now()
         self.links.append(link)
         self._core.link_added(link)
         full = self.link
@@ -247,7 +253,7 @@ class Subchannel:
                 why += f" ({debug.decode('utf-8', 'replace')})"
             self._failed(self._attempt, why)
         elif link in self.links:
-            self._leave(link)
+            self.leave(link, lost=True)
 
     def link_closed(self, link: Link, reason: Abort) -> None:
         """The connection is over."""
@@ -258,19 +264,26 @@ class Subchannel:
             why = reason.describe() if reason.code else reason.message
             self._failed(self._attempt, f"connected, but {why}")
         elif link in self.links:
-            self._leave(link)
+            self.leave(link, lost=True)
         self._core.link_removed(link)
 
-    def _leave(self, link: Link) -> None:
-        """`link` takes no more calls."""
+    def leave(self, link: Link, *, lost: bool = False) -> None:
+        """`link` takes no more calls, because this side wants it so, or because it is `lost`."""
         self.links.remove(link)
         if link is self.link:
             self.link = self.links[0] if self.links else None
             self._core.link_moved(link, self.link)
         self._core.calls_need_links(link)
-        if self.link is None:
-            self._stop_attempt()
+        if self.link is not None:
+            return
+        self._stop_attempt()
+        lasted = self._runtime.now() - self._ready_since >= self.options.initial_backoff
+        self._short_lives = self._short_lives + 1 if lost and not lasted else 0
+        if self._short_lives < _MOST_SHORT_LIVES:
+            self._backoff.reset()
             self._set_state(_IDLE)
+        else:
+            self._wait(self._attempt, "each connection was closed soon after it was made")
 
     def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
         """Keep `news` if `link` may still turn out to be what this attempt waits for."""

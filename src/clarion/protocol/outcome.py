@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clarion.metadata import Metadatum
+from clarion.rpc_error import FailedAttempt
 from clarion.status import StatusCode
 
 __all__ = ["OK", "Metadata", "Outcome"]
@@ -21,6 +22,7 @@ class Outcome(NamedTuple):
         trailing_metadata: what the server sent with the status.
         debug: more than `details` says: which side decided, and what was seen on the wire.
         unprocessed: the server certainly did not act on the call; it is safe to repeat.
+        attempts: the attempts before the last one.
     """
 
     code: StatusCode
@@ -28,6 +30,7 @@ class Outcome(NamedTuple):
     trailing_metadata: Metadata = ()
     debug: str = ""
     unprocessed: bool = False
+    attempts: tuple[FailedAttempt, ...] = ()
 
     def describe(self) -> str:
         """`CODE:details [debug]` on one line; empty for OK. It is what `debug_error_string` gives."""
@@ -36,6 +39,8 @@ class Outcome(NamedTuple):
         text = f"{self.code.name}:{self.details}"
         if self.debug and self.debug != self.details:
             text += f" [{self.debug}]"
+        for number, attempt in enumerate(self.attempts, 1):
+            text += f"; attempt {number}: {attempt}"
         return text
 
 

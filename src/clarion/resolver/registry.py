@@ -6,8 +6,9 @@ from importlib import import_module
 from typing import TypeVar
 
 from clarion.resolver.resolver import Resolver
+from clarion.resolver.target import Target, parse_target
 
-__all__ = ["find_resolver", "register"]
+__all__ = ["find_resolver", "register", "target_of"]
 
 _AnyResolver = TypeVar("_AnyResolver", bound=type[Resolver])
 
@@ -45,3 +46,17 @@ def find_resolver(scheme: str) -> type[Resolver] | None:
         # Each module says which resolver it is about.
         resolver = import_module(f"clarion.resolver.{_OWN[scheme]}").RESOLVER
     return resolver
+
+
+def target_of(text: str | bytes) -> Target:
+    """Parse what a channel is given, which may be of a scheme that was registered; bytes are UTF-8.
+
+    Raises:
+        ValueError: the target is not of its scheme's form; says what is wrong.
+    """
+    if isinstance(text, str):
+        scheme, separator, rest = text.partition(":")
+        resolver = _registered.get(scheme)
+        if resolver is not None and separator:
+            return Target(scheme, (), resolver.authority(rest), rest)
+    return parse_target(text)

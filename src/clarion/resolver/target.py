@@ -38,7 +38,10 @@ class UnixAddress(NamedTuple):
     abstract: bool = False
 
     def __str__(self) -> str:
-        return f"unix-abstract:{self.path}" if self.abstract else f"unix:{self.path}"
+        if self.abstract:
+            return f"unix-abstract:{self.path}"
+        # What begins with two slashes would read as `unix://`, which has a form of its own.
+        return f"unix://{self.path}" if self.path.startswith("//") else f"unix:{self.path}"
 
 
 Address = HostPort | UnixAddress
@@ -51,11 +54,13 @@ class Target(NamedTuple):
         scheme: the resolver it belongs to.
         addresses: what to connect to; a `dns` target's one entry is a name to look up.
         authority: what calls say in `:authority`.
+        rest: what follows the scheme and its colon, for a scheme that somebody registered.
     """
 
     scheme: str
     addresses: tuple[Address, ...]
     authority: str
+    rest: str = ""
 
 
 def parse_target(target: str | bytes) -> Target:

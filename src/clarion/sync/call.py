@@ -651,7 +651,7 @@ class ResponseStream(ResponseFuture, CallIterator[Any]):
         call = self._call
         while True:
             attempt = call.attempt
-            if attempt is not None and attempt.inbox and not call.unwanted:
+            if attempt is not None and attempt.inbox and (not call.unwanted or self._missed()):
                 link: Any = attempt.link
                 with link.lock:
                     if not attempt.inbox:
@@ -663,7 +663,7 @@ class ResponseStream(ResponseFuture, CallIterator[Any]):
             outcome = call.outcome
             if outcome is not None:
                 # A message may have come between the two looks.
-                if attempt is not None and attempt.inbox and not call.unwanted:
+                if attempt is not None and attempt.inbox and (not call.unwanted or self._missed()):
                     continue
                 if outcome.code is StatusCode.OK:
                     raise StopIteration
@@ -679,7 +679,12 @@ class ResponseStream(ResponseFuture, CallIterator[Any]):
         attempt = call.attempt
         if call.outcome is not None:
             return True
-        return attempt is not None and bool(attempt.inbox) and not call.unwanted
+        return attempt is not None and bool(attempt.inbox) and (not call.unwanted or self._missed())
+
+    def _missed(self) -> bool:
+        """Whether the call ended by itself before its cancellation took effect: then nothing of it may be missing."""
+        outcome = self._call.outcome
+        return outcome is not None and outcome.details != LOCALLY_CANCELLED
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the end of the call; returns the call itself, for it has no single response."""

@@ -16,7 +16,7 @@ from clarion.method import Compression
 from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
-from clarion.resolver.target import parse_target
+from clarion.resolver.registry import target_of
 from clarion.status import StatusCode
 from clarion.sync import channel_interface as interface
 from clarion.sync import runtime as _runtime
@@ -72,7 +72,7 @@ class Channel(interface.Channel):
         compression: Compression | None,
         credentials: Any = None,
     ) -> None:
-        self.target = parse_target(target)
+        self.target = target_of(target)
         self.options = ChannelOptions.read(options)
         self._security: Any = None
         # The call credentials of every call.

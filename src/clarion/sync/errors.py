@@ -42,6 +42,7 @@ class CallError(RpcError, CallFuture[Any]):
     def __init__(self, outcome: Outcome, initial_metadata: tuple[Metadatum, ...] | None) -> None:
         super().__init__(outcome.code, outcome.details)
         self._outcome = outcome
+        self.attempts = outcome.attempts
         self._initial_metadata = initial_metadata or ()
 
     def code(self) -> StatusCode:

@@ -53,10 +53,17 @@ class ServerLink(Link):
         )
         self._keepalive = Keepalive(self.connection, self.later)
         self._lifetime = Lifetime(self.connection, self.later, random.random)
+        self.connection.start()
+        if server.stopping:
+            self._lifetime.drain()
+
+    def begin(self) -> None:
+        """Say what there is to say, and listen.
+
+        Not before the server has decided whether it wants the connection: a client that heard of settings, and not yet of
+        the refusal, would send its call, and lose what was to be read to the error of that.
+        """
         with self.lock:
-            self.connection.start()
-            if server.stopping:
-                self._lifetime.drain()
             self.flush()
         self.watch(READ)
 

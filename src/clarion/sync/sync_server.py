@@ -251,6 +251,7 @@ class Server(interfaces.Server):
                 one.close("it made no call, and others want to")
             else:
                 link.turn_away(self._admission.refusal)
+        link.begin()
 
     def rest(self, acceptor: _Acceptor) -> None:
         """Accept no connections for a moment."""

@@ -320,9 +320,9 @@ def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSe
         admitted = security.admits(sock)
         link = ServerLink(server, sock, io)
         link.auth = security.auth
-        server.add_link(link)
         if not admitted:
             link.turn_away(security.refusal, ErrorCode.INADEQUATE_SECURITY)
+        server.add_link(link)
         return
     tls = security
 
