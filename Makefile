@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop h2spec fuzz format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop h2spec fuzz chaos overload soak format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -70,6 +70,15 @@ h2spec: .venv/.stamp ## h2spec, strict, against both servers, plain and TLS; nee
 
 fuzz: .venv/.fuzz-stamp ## fuzz every target for 20 s; ARGS="--targets framing,heads --seconds 300" chooses
 	@nice -n 19 $(V) fuzz/run.py $(ARGS)
+
+chaos: .venv/.dev-stamp ## every pattern for 60 s through a network that misbehaves, and servers that are killed
+	@CLARION_CHAOS_SECONDS=60 nice -n 10 $(V) -m pytest -q tests/chaos $(ARGS)
+
+overload: .venv/.dev-stamp ## ten times the load, 1,000 slow readers, slow headers, idle floods: memory and service
+	@CLARION_OVERLOAD=full $(V) -m pytest -q tests/overload $(ARGS)
+
+soak: .venv/.dev-stamp ## half an hour of calls, and what the processes hold: soak/results; ARGS="--minutes 2"
+	@$(V) -m soak $(ARGS)
 
 format: .venv/.dev-stamp ## let ruff fix and format the code
 	@$(V) -m ruff check --fix .

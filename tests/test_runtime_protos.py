@@ -154,7 +154,7 @@ def test_errors_say_where(write: Write) -> None:
 
 def test_errors_of_imports(write: Write) -> None:
     write("importing_seven.proto", 'import "not/there.proto";')
-    with pytest.raises(SyntaxError, match='Import "not/there.proto" was not found') as caught:
+    with pytest.raises(SyntaxError, match=r'Import "not/there\.proto" was not found') as caught:
         clarion.services("importing_seven.proto")
     assert (caught.value.lineno, caught.value.text) == (2, 'import "not/there.proto";')
     assert "not/there.proto: File not found" in caught.value.__notes__[0]
@@ -163,7 +163,7 @@ def test_errors_of_imports(write: Write) -> None:
 def test_a_file_that_is_nowhere(write: Write, tmp_path: Path) -> None:
     with pytest.raises(ModuleNotFoundError, match=r"no directory on sys\.path has nowhere\.proto"):
         clarion.protos("nowhere.proto")
-    with pytest.raises(ModuleNotFoundError, match="relative to a directory on sys.path"):
+    with pytest.raises(ModuleNotFoundError, match="relative to a directory on sys"):
         clarion.protos(str(tmp_path / "nowhere.proto"))
 
 

@@ -252,7 +252,13 @@ def chat(demo: Demo) -> None:
         bob.finish()
 
 
-_WEATHER = ("Bergen: 21.5", "Bergen: 20.0", "Bergen: 20.5", "Bergen: 21.0", "refused: say which place")
+_WEATHER = (
+    "Bergen: 21.5",
+    "Bergen: 20.0",
+    "Bergen: 20.5",
+    "Bergen: 21.0",
+    "refused: say which place",
+)
 
 
 def _codecs(demo: Demo, kind: str, *packages: str) -> None:

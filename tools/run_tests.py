@@ -10,6 +10,8 @@ side where there are two cores: every test is bounded by its own time limit and 
 
 Other people's programs (`tests/programs`) have an environment of their own with many libraries and without
 grpcio, `.venvs/programs`, and run once: on the newest Python for which all of them have wheels.
+
+The soak runs once, too, on the newest Python and beside the tests: two minutes at a low priority and a moderate rate.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ __all__ = ["main"]
 # Far above what the suite needs: it only keeps a hung run from holding CI for ever.
 _SUITE_SECONDS = 1500
 _PROGRAMS = "tests/programs"
+_SOAK = ["-m", "soak", "--minutes", "2", "--pause", "0.05", "--out", "build/soak"]
+_SOAK_SECONDS = 600
 
 
 @dataclass
@@ -192,6 +196,30 @@ def _run_version(
     return result
 
 
+def _run_soak(prepared: Callable[[], tuple[Path, list[str]]]) -> Result:
+    try:
+        python, _ = prepared()
+    except venvs.InstallError:
+        # The run of the tests says so.
+        return Result()
+    try:
+        done = subprocess.run(
+            [str(python), *_SOAK],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_SOAK_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        _say(f"Soak: ended after {_SOAK_SECONDS} s")
+        return Result(failed=1, ok=False)
+    _say(f"Soak:\n{done.stdout.rstrip()}\n")
+    return Result(failed=1, ok=False) if done.returncode else Result(passed=1)
+
+
 def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -218,7 +246,11 @@ def main() -> int:
         chosen, jobs, args.no_coverage = [], 1, True
     elif programs:
         arguments = [f"--ignore={_PROGRAMS}"]
-    with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as builders:
+    with (
+        ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(jobs) as builders,
+        ThreadPoolExecutor(1) as aside,
+    ):
         environments = [builders.submit(_prepare, one, newest=one is found[-1]) for one in chosen]
         runs = [
             pool.submit(
@@ -231,6 +263,8 @@ def main() -> int:
             )
             for one, environment in zip(chosen, environments, strict=True)
         ]
+        if environments and not arguments[1:] and programs:
+            runs.append(aside.submit(_run_soak, environments[0].result))
         if programs:
             libraries = builders.submit(_prepare_programs, found)
             runs.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent import futures
+from typing import Any
 
 from support.clients import AioClient
 from support.echo import camel
@@ -30,6 +31,32 @@ def test_a_sync_channel_serves_sixteen_threads(sync: FrontEnd) -> None:
     with futures.ThreadPoolExecutor(THREADS) as pool:
         for done in [pool.submit(work, number) for number in range(THREADS)]:
             done.result(LIMIT * 2)
+
+
+def test_an_end_that_is_quicker_than_a_cancellation_loses_no_response(sync: FrontEnd) -> None:
+    sync.clarion_only("the test holds up a part of Clarion")
+    server = sync.serve(ECHOES)
+    with sync.library.root.insecure_channel(server.target) as channel:
+        method = channel.stream_stream(SERVICE + camel("stream_stream"))
+        _cancel_too_late(method(iter([b"%d" % number for number in range(5)])))
+
+
+def _cancel_too_late(call: Any) -> None:
+    assert next(call) == b"0"
+    inner = call._call
+    end, over = inner.end, threading.Event()
+
+    def late(outcome: object) -> None:
+        # As if another thread had the connection just now, and the responses and OK came meanwhile.
+        assert over.wait(LIMIT)
+        end(outcome)
+
+    inner.end = late
+    assert call.add_callback(over.set)
+    assert call.cancel()
+    assert call.code().name == "OK"
+    assert list(call) == [b"1", b"2", b"3", b"4"]
+    assert not call.cancel()
 
 
 def test_two_loops_in_two_threads_have_their_own_channels(aio: FrontEnd) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from support.echo import camel
 from support.front_end import SERVICE, FrontEnd
@@ -12,6 +15,7 @@ from support.handlers import ServerCall
 from support.http2 import ACK, GOAWAY, PING, SETTINGS, frame, headers, settings
 from support.libraries import LIMIT
 from support.simple import ECHOES
+from support.tls import tls_rig
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 UNARY = SERVICE + camel("unary_unary")
@@ -176,6 +180,48 @@ def test_a_server_with_connections_enough_turns_others_away(front: FrontEnd) -> 
         for _ in peer.frames():
             pass
     assert client.call(UNARY, "unary_unary", [b"x"]).code == "OK"
+
+
+def test_who_is_turned_away_is_told_why(front: FrontEnd) -> None:
+    front.clarion_only("the reference closes the connection")
+    server = front.serve(ECHOES, options=[("grpc.max_allowed_incoming_connections", 1)])
+    client = front.connect(server.target)
+    assert client.call(UNARY, "unary_unary", [b"x"]).code == "OK"
+    refused = front.connect(server.target).call(UNARY, "unary_unary", [b"x"])
+    assert refused.code == "UNAVAILABLE"
+    assert "RESOURCE_EXHAUSTED: the server takes 1 connections" in refused.details
+
+
+def test_a_connection_without_calls_makes_room(
+    front: FrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front.clarion_only("the reference knows no such thing")
+    monkeypatch.setattr("clarion.server_core.admission._CHANCE", 0.0)
+    server = front.serve(ECHOES, options=[("grpc.max_allowed_incoming_connections", 2)])
+    client = front.connect(server.target)
+    assert client.call(UNARY, "unary_unary", [b"x"]).code == "OK"
+    with client_of(server.target) as idle:
+        idle.send(PREFACE, settings())
+        idle.until(SETTINGS)
+        late = front.connect(server.target)
+        assert late.call(UNARY, "unary_unary", [b"x"]).code == "OK"
+        for _ in idle.frames():
+            pass
+    assert client.call(UNARY, "unary_unary", [b"x"]).code == "OK"
+
+
+def test_a_handshake_that_takes_long_makes_room(
+    front: FrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front.clarion_only("the reference knows no such thing")
+    monkeypatch.setattr("clarion.server_core.admission._CHANCE", 0.0)
+    rig = tls_rig(front, options=[("grpc.max_allowed_incoming_connections", 1)])
+    # So many handshakes may be under way beside the one connection.
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(client_of(rig.server.target)) for _ in range(20)]
+        assert rig.call("unary_unary", [b"x"]).code == "OK"
+        for _ in silent[0].frames():
+            pass
 
 
 def test_pings_that_come_too_often(front: FrontEnd) -> None:

@@ -76,3 +76,32 @@ def test_comments_are_found_by_their_place() -> None:
     assert comments.method(0, 1) == "of a method"
     assert comments.method(0, 0) == ""
     assert comments.service(1) == ""
+
+
+@pytest.mark.parametrize(
+    ("syntax", "package", "text"),
+    [
+        ("", "", ""),
+        (" About.\n", "", "About."),
+        ("", " Of the package.\n", "Of the package."),
+        (" About.\n", " Of the package.\n", "About.\n\nOf the package."),
+        (" Twice.\n", " Twice.\n", "Twice."),
+        (" Copyright of somebody.\n", " About.\n", "About."),
+        (" SPDX-License-Identifier: MIT\n", "", ""),
+        (" Licensed under terms.\n", "", ""),
+    ],
+)
+def test_a_file_is_described_before_its_syntax_and_package(
+    syntax: str, package: str, text: str
+) -> None:
+    file = FileDescriptorProto()
+    for number, comment in ((12, syntax), (2, package)):
+        location = file.source_code_info.location.add(path=[number], leading_comments=comment)
+        location.leading_detached_comments.append(" Set apart.\n")
+    assert Comments(file).file() == text
+
+
+def test_a_file_of_an_edition_is_described_before_it() -> None:
+    file = FileDescriptorProto()
+    file.source_code_info.location.add(path=[14], leading_comments=" About.\n")
+    assert Comments(file).file() == "About."

@@ -34,7 +34,7 @@ from clarion.resolver.target import (
     ],
 )
 def test_names(target: str, address: HostPort, authority: str) -> None:
-    assert parse_target(target) == ("dns", (address,), authority)
+    assert parse_target(target) == ("dns", (address,), authority, "")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_names(target: str, address: HostPort, authority: str) -> None:
 def test_addresses(
     target: str, scheme: str, addresses: tuple[Address, ...], authority: str
 ) -> None:
-    assert parse_target(target) == (scheme, addresses, authority)
+    assert parse_target(target) == (scheme, addresses, authority, "")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,7 @@ def test_an_error_names_the_target() -> None:
         (HostPort("a", 1), "a:1"),
         (HostPort("::1", 1), "[::1]:1"),
         (UnixAddress("/a"), "unix:/a"),
+        (UnixAddress("//a"), "unix:////a"),
         (UnixAddress("a", True), "unix-abstract:a"),
     ],
 )

@@ -32,7 +32,7 @@ PACKAGE = Path(clarion.__file__).parent
 MESSAGES = HERE.parent / "codegen/protos"
 _SECONDS = 240
 # The modules whose `__all__` is public.
-_PUBLIC = ("clarion", "clarion.aio", "clarion.experimental")
+_PUBLIC = ("clarion", "clarion.aio", "clarion.codecs", "clarion.experimental")
 
 _MYPY_LINE = re.compile(
     r"(?P<file>[^:\n]+):(?P<line>\d+): error: (?P<text>.*?)  \[(?P<code>[\w-]+)\]"

@@ -31,6 +31,7 @@ _GENERATED = (
     "classic_pb2.pyi",
     "edition_2023_pb2.pyi",
     "edition_2024_pb2.pyi",
+    "modern_pb2.py",
     "modern_pb2.pyi",
     "other_pb2.pyi",
     "through_pb2.pyi",

@@ -61,8 +61,10 @@ class _Names:
         fields = cls.__dataclass_fields__
         return cls(**{name: free_name(f"_{name}", taken) for name in fields})
 
-    def imports(self, deprecated: bool) -> Iterator[str]:
-        if deprecated:
+    def imports(self, file: File) -> Iterator[str]:
+        deprecated = file.has_deprecated
+        # For properties, which stand for deprecated methods alone.
+        if any(method.deprecated for service in file.services for method in _sayable(service)):
             yield f"import builtins as {self.builtins}"
         yield f"import typing as {self.typing}"
         yield f"from collections import abc as {self.abc}"
@@ -230,7 +232,7 @@ def _module(file: File, layout: Layout) -> Iterator[str]:
         return
     names = _Names.of(file)
     yield ""
-    yield from names.imports(file.has_deprecated)
+    yield from names.imports(file)
     messages = layout.import_lines(file.name, file.imports)
     imports = [line for line in messages if "importlib." not in line]
     if imports:

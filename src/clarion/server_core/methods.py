@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from clarion.method import RpcMethodHandler
-from clarion.protocol.content_type import CONTENT_TYPE, ResponseHeads, content_type_of, response_heads
+from clarion.protocol.content_type import (
+    CONTENT_TYPE,
+    ResponseHeads,
+    content_type_of,
+    response_heads,
+)
 
 __all__ = ["Method"]
 
