@@ -98,7 +98,7 @@ clean: ## remove environments, caches, generated code and builds
 	@$(PYTHON) tools/venvs.py .venv --extras protoc,uvloop,zstd --stamp $@
 
 .venv/.dev-stamp: .venv/.stamp
-	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,builds,codecs,typing --stamp $@
+	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,protos,builds,codecs,typing --stamp $@
 
 .venvs/.protobufs-stamp: tools/protobufs.py | .venv/.stamp
 	@$(V) tools/protobufs.py --stamp $@

@@ -68,7 +68,7 @@ def _say(text: str) -> None:
 def _prepare(interpreter: pythons.Interpreter, *, newest: bool) -> tuple[Path, list[str]]:
     directory = ROOT / ".venvs" / interpreter.minor
     # Type checkers and build backends say the same on every version.
-    optional = ["peers", "builds", "codecs", "typing"] if newest else ["peers", "codecs"]
+    optional = ["peers", "protos", "codecs", *(["builds", "typing"] if newest else [])]
     state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
     state.update(f"{interpreter.full} {interpreter.path} {optional}".encode())
     stamp = directory / ".clarion-stamp"
@@ -263,7 +263,7 @@ def main() -> int:
             )
             for one, environment in zip(chosen, environments, strict=True)
         ]
-        if environments and not arguments[1:] and programs:
+        if programs and environments:
             runs.append(aside.submit(_run_soak, environments[0].result))
         if programs:
             libraries = builders.submit(_prepare_programs, found)

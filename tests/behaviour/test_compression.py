@@ -102,6 +102,47 @@ def test_the_default_can_be_an_option(front: FrontEnd, algorithm: str) -> None:
         tap.close()
 
 
+@pytest.mark.parametrize("tap", ALGORITHMS, indirect=True)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_single_message_can_be_left_out(front: FrontEnd, tap: Wiretap, algorithm: str) -> None:
+    if front.library.name == "grpc":
+        pytest.skip("grpcio has no such way")
+    from clarion.experimental import Uncompressed
+
+    client = front.connect(f"127.0.0.1:{tap.port}", compression=algorithm)
+    for pattern in ("stream_unary", "stream_stream"):
+        before = tap.sent
+        path = SERVICE + "".join(word.title() for word in pattern.split("_"))
+        outcome = client.call(path, pattern, [ZEROS, Uncompressed(ZEROS), ZEROS])
+        assert b"".join(outcome.responses) == ZEROS * 3
+        assert len(ZEROS) < tap.sent - before < len(ZEROS) + FEW
+
+
+@pytest.mark.parametrize("pattern", ["unary_unary", "unary_stream"])
+def test_a_single_response_can_be_left_out(front: FrontEnd, pattern: str) -> None:
+    if front.library.name == "grpc":
+        pytest.skip("grpcio has no such way")
+    from clarion.experimental import Uncompressed
+
+    async def one(call: ServerCall) -> bytes:
+        return Uncompressed(ZEROS)
+
+    async def two(call: ServerCall) -> None:
+        await call.write(Uncompressed(ZEROS))
+        await call.write(ZEROS)
+
+    gzip = front.library.compression("Gzip")
+    server = front.serve({"unary_unary": one, "unary_stream": two}, compression=gzip)
+    tap = Wiretap(server.ports[0])
+    try:
+        path = SERVICE + "".join(word.title() for word in pattern.split("_"))
+        outcome = front.connect(f"127.0.0.1:{tap.port}").call(path, pattern, [b""])
+        assert set(outcome.responses) == {ZEROS}
+        assert len(ZEROS) < tap.received < len(ZEROS) + FEW
+    finally:
+        tap.close()
+
+
 def test_it_can_be_switched_off(front: FrontEnd) -> None:
     async def chosen(call: ServerCall) -> bytes:
         call.context.set_compression(call.library.compression("Gzip"))

@@ -187,6 +187,11 @@ def test_names_that_are_shown(key: str) -> None:
     assert decode_metadata([(key.encode(), b"5")]) == ((key, "5"),)
 
 
+def test_a_load_report_is_shown() -> None:
+    key = "endpoint-load-metrics-bin"
+    assert decode_metadata([(key.encode(), b"AQI")]) == ((key, b"\x01\x02"),)
+
+
 @pytest.mark.parametrize("key", ["grpc-status-details-bin", "grpc-bin", "-bin"])
 def test_binary_names_that_are_shown(key: str) -> None:
     assert decode_metadata([(key.encode(), b"AQI")]) == ((key, b"\1\2"),)

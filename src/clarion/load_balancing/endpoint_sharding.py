@@ -90,6 +90,10 @@ class EndpointChild(ForwardingHelper):
         if self._policy is not None:
             self._policy.close()
 
+    def make_picked(self, subchannel: Subchannel) -> Picked:
+        """Make the answer that sends a call to `subchannel`, which is READY."""
+        return Picked(subchannel)
+
     def create_subchannel(self, address: Address, attributes: Mapping[str, Any]) -> Subchannel:
         """See `Helper`."""
         return self._parent.create_subchannel(self, address, attributes)
@@ -98,7 +102,7 @@ class EndpointChild(ForwardingHelper):
         """See `Helper`."""
         before, self.state = self.state, state
         self.subchannel = picker.only
-        self.picked = None if picker.only is None else Picked(picker.only)
+        self.picked = None if picker.only is None else self.make_picked(picker.only)
         self._parent.count(self, before)
         self._parent.child_changed(self, before)
 

@@ -1,0 +1,1 @@
+"""Clarion against other gRPC implementations, case by case; see `README.md`. No part of the package."""

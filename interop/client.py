@@ -1,0 +1,101 @@
+"""The interop test client: runs one case against a server, and exits with 0 if it passed.
+
+    python interop/client.py --server_host=localhost --server_port=8080 --test_case=large_unary \\
+        --use_tls=true --use_test_ca=true --server_host_override=foo.test.google.fr
+
+The flags are the official programs'; `--front_end` chooses sync or aio, `--library` Clarion or grpcio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from interop.cases import CASES, Case
+from interop.program.aio_session import AioSession
+from interop.program.channel_credentials import channel_credentials
+from interop.program.flags import client_flags
+from interop.program.library import Library, Unsupported, load
+from interop.program.session import Failure, Metadata
+from interop.program.sync_session import SyncSession, run_to_end
+
+__all__ = ["main", "run_case"]
+
+_UNLIMITED = -1
+
+# The policy with which the official programs read load reports. This one reads them itself, see `cases`.
+_REPORTS = "test_backend_metrics_load_balancer"
+
+
+def _connect(library: Library, flags: argparse.Namespace) -> Any:
+    target = f"{flags.server_host}:{flags.server_port}"
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", _UNLIMITED),
+        ("grpc.enable_http_proxy", 0),
+        # A channel of its own for each session, also where the library would share connections.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    if flags.service_config_json and _REPORTS not in flags.service_config_json:
+        options.append(("grpc.service_config", flags.service_config_json))
+    module = library.aio if flags.front_end == "aio" else library.root
+    credentials = channel_credentials(library, flags)
+    if credentials is None:
+        return module.insecure_channel(target, options=options)
+    if flags.server_host_override:
+        options.append(("grpc.ssl_target_name_override", flags.server_host_override))
+        options.append(("grpc.default_authority", flags.server_host_override))
+    return module.secure_channel(target, credentials, options=options)
+
+
+def _metadata(flags: argparse.Namespace) -> Metadata:
+    pairs = [pair.partition(":") for pair in flags.additional_metadata.split(";") if pair]
+    return [(key, value) for key, _, value in pairs]
+
+
+async def _run(kind: Any, case: Case, library: Library, flags: argparse.Namespace) -> None:
+    session = kind(library, lambda: _connect(library, flags), _metadata(flags))
+    try:
+        await case.run(session, flags)
+    finally:
+        await session.close()
+
+
+def run_case(flags: argparse.Namespace) -> None:
+    """Run the case that the flags name.
+
+    Raises:
+        Failure: it did not pass.
+        Unsupported: the library cannot do what it needs.
+    """
+    case = CASES.get(flags.test_case)
+    if case is None:
+        raise Unsupported(f"there is no case {flags.test_case!r}; there are {', '.join(CASES)}")
+    if case.secure and not (flags.use_tls or flags.custom_credentials_type):
+        raise Unsupported("the case needs --use_tls: tokens are not sent in the clear")
+    library = load(flags.library)
+    if flags.front_end == "aio":
+        asyncio.run(_run(AioSession, case, library, flags))
+    else:
+        run_to_end(_run(SyncSession, case, library, flags))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    flags = client_flags(arguments)
+    try:
+        run_case(flags)
+    except (Failure, Unsupported) as error:
+        print(f"{flags.test_case}: {error}", file=sys.stderr)
+        return 1 if isinstance(error, Failure) else 2
+    print(f"{flags.test_case}: passed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the two programs are made of: flags, messages, both front ends, the service, the authority."""

@@ -1,0 +1,58 @@
+"""Generated services work on both front ends: called, served, deprecated, with their options and awkward names."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from clarion.cli._protoc_binary import find_protoc
+from clarion.codegen import generate
+from clarion.codegen.layout import Layout
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+_FILES = ["options.proto", "bygone.proto"]
+
+
+def _into_a_package(folder: Path, protos: Path) -> None:
+    """Make the modules in `folder` relative to each other, in a package of any name."""
+    package = folder / "any" / "where"
+    package.mkdir(parents=True)
+    for file in folder.glob("*_pb2.py"):
+        file.rename(package / file.name)
+    descriptors = folder / "set"
+    command = [str(find_protoc()), f"-I{protos}", "--include_imports", "--include_source_info"]
+    subprocess.run(
+        [*command, f"--descriptor_set_out={descriptors}", *_FILES], check=True, timeout=50
+    )
+    for name, text in generate(descriptors.read_bytes(), _FILES, Layout(_FILES)).items():
+        (folder / name).unlink()
+        (package / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("layout", ["protoc", "package-relative"])
+@pytest.mark.parametrize("script", ["calls", "deprecation", "options"])
+def test_a_service(
+    script: str,
+    layout: str,
+    clarion_protoc: Callable[..., Path],
+    protos: Path,
+    run_in: Callable[[Path, str], str],
+) -> None:
+    folder = clarion_protoc(*_FILES)
+    where = ""
+    if layout == "package-relative":
+        _into_a_package(folder, protos)
+        where = "any.where."
+    path = _SCRIPTS / f"{script}.py"
+    program = f"import runpy; runpy.run_path({str(path)!r}, {{'PACKAGE': {where!r}}})"
+    assert run_in(folder, program) == ""
+
+
+def test_names_in_each_others_way(
+    clarion_protoc: Callable[..., Path], run_in: Callable[[Path, str], str]
+) -> None:
+    folder = clarion_protoc("names.proto", "_leading.proto", "shop/cart-items.proto")
+    assert run_in(folder, (_SCRIPTS / "names.py").read_text(encoding="utf-8")) == ""
