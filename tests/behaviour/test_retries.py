@@ -50,8 +50,8 @@ class Failing:
 def config(policy: dict[str, Any] | None = None, **top: Any) -> list[tuple[str, Any]]:
     retry = {
         "maxAttempts": 4,
-        "initialBackoff": "0.001s",
-        "maxBackoff": "0.002s",
+        "initialBackoff": "0.01s",
+        "maxBackoff": "0.02s",
         "backoffMultiplier": 1.5,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
