@@ -11,6 +11,7 @@ not 0 if one did not, or if a process grew more than the bounds allow.
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
 import json
 import os
@@ -157,12 +158,13 @@ def _report(workers: list[Worker], minutes: float, out: Path) -> bool:
         "calls": dict(calls),
         "wrong": {worker.name: worker.wrong for worker in workers},
         "growth": [dataclasses.asdict(verdict) for verdict in verdicts],
-        "samples": {
-            name: [dataclasses.asdict(each) for each in samples]
-            for name, samples in processes.items()
-        },
     }
     (out / "soak.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    with (out / "soak.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["process", *(field.name for field in dataclasses.fields(Sample))])
+        for name, samples in processes.items():
+            table.writerows([name, *dataclasses.astuple(each)] for each in samples)
     print(f"soak: {calls.total()} calls {dict(calls)}")
     for verdict in verdicts:
         print(f"  {verdict}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from interop.cases import CASES
 from interop.harness.peers import Peer, Python
 from interop.harness.processes import Finished
 
-__all__ = ["FRONT_ENDS", "Cell", "Direction", "Key", "flags_of", "keys"]
+__all__ = ["FRONT_ENDS", "Cell", "Direction", "Key", "Sizes", "flags_of", "keys"]
 
 FRONT_ENDS = ("sync", "aio")
 _ORCA = '{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}'
@@ -65,8 +65,20 @@ def keys(peer: Peer, cases: list[str]) -> list[Key]:
     ]
 
 
-def flags_of(key: Key, port: int, account: dict[str, str], sizes: dict[str, int]) -> list[str]:
-    """The client's flags, as the official programs take them."""
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers of the cases that make many calls."""
+
+    soak_iterations: int
+    concurrent_calls: int
+    soak_per_iteration_max_acceptable_latency_ms: int = 10_000
+    soak_overall_timeout_seconds: int = 60
+
+
+def flags_of(
+    key: Key, port: int, account: dict[str, str], sizes: Sizes, *, official: bool
+) -> list[str]:
+    """The client's flags, as the official programs take them; ours take one more."""
     flags = ["--server_host=localhost", f"--server_port={port}", f"--test_case={key.case}"]
     if key.case == "google_default_credentials":
         flags.append("--custom_credentials_type=google_default_credentials")
@@ -81,7 +93,10 @@ def flags_of(key: Key, port: int, account: dict[str, str], sizes: dict[str, int]
     if CASES[key.case].secure:
         flags += [f"--{name}={value}" for name, value in account.items()]
     if key.case.endswith("_soak"):
-        flags += [f"--soak_{name}={value}" for name, value in sizes.items()]
+        soak = {name: value for name, value in asdict(sizes).items() if name.startswith("soak_")}
+        flags += [f"--{name}={value}" for name, value in soak.items()]
+    if key.case == "concurrent_large_unary" and not official:
+        flags.append(f"--concurrent_calls={sizes.concurrent_calls}")
     if key.case.startswith("orca_"):
         flags.append(f"--service_config_json={_ORCA}")
     return flags

@@ -38,7 +38,9 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _versions(ready: Sequence[Peer], skipped: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
+def _versions(
+    ready: Sequence[Peer], skipped: Mapping[str, str], cells: Sequence[Cell]
+) -> list[str]:
     rows = []
     for peer in ready:
         own = [cell for cell in cells if cell.key.peer == peer.name]

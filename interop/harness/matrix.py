@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from interop.harness.cells import Cell, Direction, Key, flags_of, keys
+from interop.harness.cells import Cell, Direction, Key, Sizes, flags_of, keys
 from interop.harness.peers import Peer, Python
 from interop.harness.processes import Finished, ServerFailed, free_port, run_client, server
 from interop.harness.reasons import reason
@@ -29,13 +29,13 @@ class Settings:
         cases: names of cases.
         jobs: clients at the same time.
         seconds: how long a client may take.
-        sizes: the numbers of the soaks.
+        sizes: how many calls the cases make that make many.
     """
 
     cases: list[str]
     jobs: int
     seconds: float
-    sizes: dict[str, int]
+    sizes: Sizes
 
 
 @contextmanager
@@ -96,7 +96,9 @@ def run_peer(
                 with _served(serving, tls=tls) as port, ThreadPoolExecutor(settings.jobs) as pool:
 
                     def one(key: Key, port: int = port, calling: Peer = calling) -> Cell:
-                        flags = flags_of(key, port, account, settings.sizes)
+                        flags = flags_of(
+                            key, port, account, settings.sizes, official=calling.official
+                        )
                         command = calling.client(flags)
                         finished = run_client(command, environment, settings.seconds)
                         cell = Cell(key, finished)

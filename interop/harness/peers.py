@@ -27,11 +27,13 @@ class Peer:
         name: as on the command line.
         title: as in the result.
         version: known once `prepare` has been called.
+        official: whether the programs are the peer project's own.
     """
 
     name = ""
     title = ""
     version = ""
+    official = False
 
     def prepare(self) -> None:
         """Build what is not built. Raises `Missing` with the reason why it cannot be had."""
@@ -88,6 +90,7 @@ class Go(Peer):
     """grpc-go's own interop programs, through the module proxy."""
 
     name, title = "go", "grpc-go"
+    official = True
 
     def prepare(self) -> None:
         sources = [_SOURCES / "go" / name for name in ("go.mod", "go.sum", "programs.go")]
@@ -124,11 +127,14 @@ class Java(Peer):
     """grpc-java's own interop programs, from its interop-testing artifact."""
 
     name, title = "java", "grpc-java"
+    official = True
     _package = "io.grpc.testing.integration"
 
     def prepare(self) -> None:
         source = _SOURCES / "java" / "pom.xml"
-        found = re.search(r"grpc-interop-testing</artifactId>\s*<version>([^<]+)", source.read_text())
+        found = re.search(
+            r"grpc-interop-testing</artifactId>\s*<version>([^<]+)", source.read_text()
+        )
         self.version = found[1] if found else "?"
         self._java = tool("java")
         maven, keytool = tool("mvn"), tool("keytool")

@@ -95,7 +95,9 @@ class Authority:
         self._pem = key.read_text()
         self._server = _Server(PrivateKey.from_pem(self._pem))
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self._thread.start()
 
     def write_key_file(self, path: Path) -> None:

@@ -52,7 +52,9 @@ def client_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="credentials in place of --use_tls",
     )
     _account(parser)
-    parser.add_argument("--additional_metadata", default="", help="key:value;key:value for each call")
+    parser.add_argument(
+        "--additional_metadata", default="", help="key:value;key:value for each call"
+    )
     parser.add_argument("--service_config_json", default="", help="the channel's service config")
     parser.add_argument("--soak_iterations", type=int, default=10)
     parser.add_argument("--soak_max_failures", type=int, default=0)
@@ -64,7 +66,9 @@ def client_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--soak_num_threads", type=int, default=1)
     parser.add_argument("--concurrent_calls", type=int, default=1000, help="concurrent_large_unary")
     parser.add_argument("--long_lived_calls", type=int, default=5, help="long_lived_channel")
-    parser.add_argument("--long_lived_interval_ms", type=int, default=200, help="long_lived_channel")
+    parser.add_argument(
+        "--long_lived_interval_ms", type=int, default=200, help="long_lived_channel"
+    )
     _ours(parser)
     return parser.parse_args(arguments)
 

@@ -39,9 +39,7 @@ def _bind(server: Any, library: Library, flags: argparse.Namespace) -> int:
     return int(server.add_secure_port(address, library.root.ssl_server_credentials([pair])))
 
 
-def serve_sync(
-    library: Library, flags: argparse.Namespace, serving: Callable[[int], None]
-) -> None:
+def serve_sync(library: Library, flags: argparse.Namespace, serving: Callable[[int], None]) -> None:
     """Serve while `serving`, which is told the port, runs."""
     with ThreadPoolExecutor(_THREADS) as pool:
         server = library.root.server(pool, options=_OPTIONS)

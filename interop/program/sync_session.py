@@ -42,7 +42,9 @@ class SyncSession(Session):
         return response, _outcome(call)
 
     async def open(self, method: Method, request: Any = None, **options: Any) -> Call:
-        return _SyncCall(self.library, self.callable(method), method, request, self.options(**options))
+        return _SyncCall(
+            self.library, self.callable(method), method, request, self.options(**options)
+        )
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

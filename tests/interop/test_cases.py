@@ -95,7 +95,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-def run(world: World, client: tuple[str, str], server: tuple[str, str], case: str, tls: bool) -> None:
+def run(
+    world: World, client: tuple[str, str], server: tuple[str, str], case: str, tls: bool
+) -> None:
     words = [f"--test_case={case}", "--server_host=localhost", *SIZES]
     words += [f"--library={client[0]}", f"--front_end={client[1]}"]
     words.append(f"--server_port={world.port(*server, tls=tls)}")

@@ -323,10 +323,12 @@ void TimeoutOnSleepingServer(Stub& stub) {
   Ended(stream->Finish(), StatusCode::DEADLINE_EXCEEDED);
 }
 
-int Iterations() {
-  const auto& text = given["soak_iterations"];
-  return text.empty() ? 10 : std::stoi(text);
+int Number(const std::string& flag, int otherwise) {
+  const auto& text = given[flag];
+  return text.empty() ? otherwise : std::stoi(text);
 }
+
+int Iterations() { return Number("soak_iterations", 10); }
 
 void RpcSoak(Stub& stub) {
   for (int done = 0; done < Iterations(); ++done) LargeUnary(stub);
@@ -338,12 +340,13 @@ void ChannelSoak(Stub&) {
 
 void ConcurrentLargeUnary(Stub& stub) {
   constexpr int kThreads = 20;
+  const int share = Number("concurrent_calls", 1000) / kThreads;
   std::vector<std::string> failures(kThreads);
   std::vector<std::thread> threads;
   for (auto& failure : failures) {
     threads.emplace_back([&] {
       try {
-        for (int done = 0; done < 1000 / kThreads; ++done) LargeUnary(stub);
+        for (int done = 0; done < share; ++done) LargeUnary(stub);
       } catch (const std::exception& error) {
         failure = error.what();
       }

@@ -67,28 +67,34 @@ def read_outlier_config(config: Mapping[str, Any]) -> OutlierConfig:
         ConfigError: something in it is wrong.
     """
     reader = ConfigReader(config)
-    success = reader.get("successRateEjection", ConfigReader.of)
-    failure = reader.get("failurePercentageEjection", ConfigReader.of)
     return OutlierConfig(
         child=reader.require("childPolicy", policy),
         interval=_value(reader, "interval", duration, 10.0),
         base_time=_value(reader, "baseEjectionTime", duration, 30.0),
         most_time=_value(reader, "maxEjectionTime", duration, 300.0),
         most_ejected=_value(reader, "maxEjectionPercent", _percentage, 10),
-        success_rate=success
-        and EjectionRule(
-            _value(success, "stdevFactor", count, 1900) / 1000,
-            _value(success, "enforcementPercentage", _percentage, 100),
-            _value(success, "minimumHosts", count, 5),
-            _value(success, "requestVolume", count, 100),
-        ),
-        failure_percentage=failure
-        and EjectionRule(
-            _value(failure, "threshold", _percentage, 85),
-            _value(failure, "enforcementPercentage", _percentage, 100),
-            _value(failure, "minimumHosts", count, 5),
-            _value(failure, "requestVolume", count, 50),
-        ),
+        success_rate=reader.get("successRateEjection", _success_rate),
+        failure_percentage=reader.get("failurePercentageEjection", _failure_percentage),
+    )
+
+
+def _success_rate(value: Any, path: str) -> EjectionRule:
+    reader = ConfigReader.of(value, path)
+    threshold = _value(reader, "stdevFactor", count, 1900) / 1000
+    return EjectionRule(threshold, *_common(reader, 100))
+
+
+def _failure_percentage(value: Any, path: str) -> EjectionRule:
+    reader = ConfigReader.of(value, path)
+    threshold = _value(reader, "threshold", _percentage, 85)
+    return EjectionRule(threshold, *_common(reader, 50))
+
+
+def _common(reader: ConfigReader, volume: int) -> tuple[int, int, int]:
+    return (
+        _value(reader, "enforcementPercentage", _percentage, 100),
+        _value(reader, "minimumHosts", count, 5),
+        _value(reader, "requestVolume", count, volume),
     )
 
 

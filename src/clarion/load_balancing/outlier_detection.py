@@ -250,7 +250,7 @@ class _Wrapped:
 
     Attributes:
         subchannel, endpoint: see above.
-        answers: what the child picks and what that is to the channel: the last pair of these.
+        answer: what the child picked last, for which endpoint that counts, and what it is to the channel.
     """
 
     def __init__(
@@ -261,7 +261,7 @@ class _Wrapped:
     ) -> None:
         self.subchannel = subchannel
         self.endpoint = endpoint
-        self.answers: tuple[Picked, Picked] | None = None
+        self.answer: tuple[Picked, _Endpoint | None, Picked] | None = None
         self._closed = closed
         self._watchers: list[StateWatcher] = []
         # What it says itself, and what the watchers heard last.
@@ -274,7 +274,6 @@ class _Wrapped:
         """Its address is another endpoint's now, or nobody's."""
         if endpoint is not self.endpoint:
             self.endpoint = endpoint
-            self.answers = None
             self.show()
 
     def show(self) -> None:
@@ -340,17 +339,14 @@ class _OutlierPicker(Picker):
             return answer
         wrapped = answer.subchannel
         assert isinstance(wrapped, _Wrapped)
-        known = wrapped.answers
+        endpoint = wrapped.endpoint if self._counts else None
+        known = wrapped.answer
         # Policies make their answers once, so this one may be known.
-        if known is None or known[0] is not answer:
-            known = wrapped.answers = (answer, self._unwrapped(answer, wrapped))
-        return known[1]
-
-    def _unwrapped(self, answer: Picked, wrapped: _Wrapped) -> Picked:
-        endpoint, done = wrapped.endpoint, answer.done
-        if endpoint is not None and self._counts:
-            done = _counting(endpoint, done)
-        return Picked(wrapped.subchannel, done, load=answer.load, metadata=answer.metadata)
+        if known is None or known[0] is not answer or known[1] is not endpoint:
+            done = answer.done if endpoint is None else _counting(endpoint, answer.done)
+            picked = Picked(wrapped.subchannel, done, load=answer.load, metadata=answer.metadata)
+            known = wrapped.answer = (answer, endpoint, picked)
+        return known[2]
 
 
 def _counting(

@@ -30,17 +30,20 @@ def xxh64(data: bytes) -> int:
     else:
         value = _PRIME_5
     value = (value + size) & _MASK
+    # Rounds and rotations are written out here: a ring takes thousands of short keys.
     end = at + ((size - at) & ~7)
     for (lane,) in _LANES.iter_unpack(data[at:end]):
-        value ^= _round(0, lane)
-        value = (_rotate(value, 27) * _PRIME_1 + _PRIME_4) & _MASK
+        lane = lane * _PRIME_2 & _MASK
+        lane = ((lane << 31) | (lane >> 33)) & _MASK
+        value ^= lane * _PRIME_1 & _MASK
+        value = (((value << 27) | (value >> 37)) & _MASK) * _PRIME_1 + _PRIME_4 & _MASK
     if size - end >= 4:
-        value ^= (int.from_bytes(data[end : end + 4], "little") * _PRIME_1) & _MASK
-        value = (_rotate(value, 23) * _PRIME_2 + _PRIME_3) & _MASK
+        value ^= int.from_bytes(data[end : end + 4], "little") * _PRIME_1 & _MASK
+        value = (((value << 23) | (value >> 41)) & _MASK) * _PRIME_2 + _PRIME_3 & _MASK
         end += 4
     for byte in data[end:]:
-        value ^= (byte * _PRIME_5) & _MASK
-        value = (_rotate(value, 11) * _PRIME_1) & _MASK
+        value ^= byte * _PRIME_5 & _MASK
+        value = (((value << 11) | (value >> 53)) & _MASK) * _PRIME_1 & _MASK
     value = ((value ^ (value >> 33)) * _PRIME_2) & _MASK
     value = ((value ^ (value >> 29)) * _PRIME_3) & _MASK
     return value ^ (value >> 32)

@@ -316,7 +316,9 @@ async fn run(given: &HashMap<String, String>) -> Result<(), Failure> {
     let channel = connect(given).await?;
     let new = |channel: Channel| Client::new(channel).max_decoding_message_size(usize::MAX);
     let mut client = new(channel.clone());
-    let iterations = given.get("soak_iterations").map_or(Ok(10), |text| text.parse::<u32>())?;
+    let number = |flag: &str, otherwise: usize| given.get(flag).map_or(Ok(otherwise), |text| text.parse());
+    let iterations = number("soak_iterations", 10)?;
+    let calls = number("concurrent_calls", 1000)?;
     match given["test_case"].as_str() {
         "empty_unary" => client.empty_call(Empty {}).await.map(|_| ()).map_err(Into::into),
         "cacheable_unary" => cacheable_unary(client).await,
@@ -355,9 +357,10 @@ async fn run(given: &HashMap<String, String>) -> Result<(), Failure> {
             Ok(())
         }
         "concurrent_large_unary" => {
-            for _ in 0..10 {
-                let calls: Vec<_> = (0..100).map(|_| tokio::spawn(large_unary(client.clone()))).collect();
-                for call in calls {
+            for made in (0..calls).step_by(100) {
+                let round = 0..(calls - made).min(100);
+                let running: Vec<_> = round.map(|_| tokio::spawn(large_unary(client.clone()))).collect();
+                for call in running {
                     call.await??;
                 }
             }
