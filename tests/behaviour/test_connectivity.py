@@ -34,13 +34,14 @@ def test_a_new_channel_is_idle_until_asked(front: FrontEnd) -> None:
 def test_a_watcher_may_ask_for_the_connection(front: FrontEnd) -> None:
     client = front.connect(front.serve(ECHOES).target)
     watcher = front.watch(client, connect=True)
-    watcher.until("READY")
+    assert watcher.until("READY") == "READY"
 
 
 def test_nobody_listens(front: FrontEnd) -> None:
     client = front.connect(f"127.0.0.1:{free_port()}")
     watcher = front.watch(client, connect=True)
-    watcher.until("TRANSIENT_FAILURE")
+    assert watcher.until("TRANSIENT_FAILURE") == "TRANSIENT_FAILURE"
+    assert "READY" not in watcher.seen
 
 
 def test_a_lost_connection_and_its_return(front: FrontEnd) -> None:
@@ -59,6 +60,7 @@ def test_a_lost_connection_and_its_return(front: FrontEnd) -> None:
 def test_waiting_until_ready(front: FrontEnd) -> None:
     client = front.connect(front.serve(ECHOES).target)
     front.wait_ready(client, 10)
+    assert front.watch(client, connect=False).next() == "READY"
     front.wait_ready(client, 10)
 
 

@@ -166,6 +166,8 @@ def test_stopping_twice_is_fine(front: FrontEnd) -> None:
     server.stop(None)()
     first()
     server.stop(1)()
+    client = front.connect(server.target)
+    assert client.call(SERVICE + "UnaryUnary", "unary_unary", [b"x"]).code == "UNAVAILABLE"
 
 
 def test_waiting_for_termination(front: FrontEnd) -> None:

@@ -242,6 +242,7 @@ async def test_a_client_that_cancels_cancels_the_interceptor(rig: AioRig) -> Non
     await started.wait()
     call.cancel()
     await told.wait()
+    assert call.cancelled()
 
 
 @on_the_loop

@@ -86,6 +86,7 @@ def test_an_abandoned_stream_is_cancelled(sync: FrontEnd) -> None:
     client: Any = sync.rig(unary_stream=hang).client
     stream = client.raw.unary_stream(SERVICE + "UnaryStream")(b"x")
     hang.wait_started()
+    assert not hang.ended.acquire(blocking=False)
     del stream
     gc.collect()
     hang.wait_ended()

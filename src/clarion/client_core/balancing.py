@@ -94,6 +94,7 @@ class Balancing:
         if config is None:
             return
         self._config = config
+        self._core.check_health(config.health_service)
         choice = config.policy or self._default_policy()
         policy = self._policy
         if policy is None:

@@ -546,6 +546,8 @@ class ClientCall:
         if attempt is not None:
             # It has no more to say. Without this reference the two are no cycle, and go without the collector.
             del attempt.call
+        if self.picked is not None:
+            self.core.pick_unused(self.picked)
         if self.parent is not None:
             self.parent.release(self)
 

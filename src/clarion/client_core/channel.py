@@ -26,9 +26,9 @@ from clarion.client_core.runtime import Link, Runtime, Security, Timer
 from clarion.client_core.selector import Selector
 from clarion.client_core.subchannel import Subchannel
 from clarion.connectivity import ChannelConnectivity
+from clarion.credentials.call import Sources
 from clarion.http2 import ErrorCode
 from clarion.load_balancing.pick import Done, Drop, Fail, FixedPicker, Picked, Picker
-from clarion.load_balancing.policy import StateWatcher
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import Address, Target
 from clarion.service_config import EMPTY, ServiceConfig
@@ -36,6 +36,7 @@ from clarion.status import StatusCode
 
 if TYPE_CHECKING:
     from clarion.client_core.call import ClientCall
+    from clarion.client_core.subchannel_call import SubchannelCall
 
 __all__ = ["ChannelCore", "Pending"]
 
@@ -97,6 +98,10 @@ class ChannelCore:
         pick_lock: held while a picker runs, or is told how its attempt ended.
         throttle: of retries, as the service config has it, or None.
         max_connections: how many connections there may be to each address (gRFC A105).
+        sources: the call credentials of every call, for those that the channel makes itself.
+        health_service: what health checks ask for (gRFC A17), or None: there are none.
+        own_calls: those that the channel makes itself, on some connection.
+        told_of_no_health, told_of_no_load: the log has it that a server lacks that service.
     """
 
     awaited = "a connection"
@@ -121,6 +126,10 @@ class ChannelCore:
         self.pick_lock = runtime.lock()
         self.throttle: Throttle | None = None
         self.max_connections = 1
+        self.sources: Sources = ()
+        self.health_service: str | None = None
+        self.own_calls: set[SubchannelCall] = set()
+        self.told_of_no_health = self.told_of_no_load = False
         self._subchannels: set[Subchannel] = set()
         self._failures: dict[Address, str] = {}
         self._waiting: deque[Pending] = deque()
@@ -272,6 +281,8 @@ class ChannelCore:
         return True
 
     def _drain_links(self) -> None:
+        for subchannel in list(self._subchannels):
+            subchannel.stop_asking()
         for link in list(self.links):
             # What waits for a free stream on it goes to a connection of its own.
             for subchannel in list(self._subchannels):
@@ -342,9 +353,17 @@ class ChannelCore:
             from clarion.load_balancing.load_report import read_load_report
 
             load = read_load_report(outcome.trailing_metadata)
+        self._tell_picker(picked.done, Done(outcome, not outcome.unprocessed, load))
+
+    def pick_unused(self, picked: Picked) -> None:
+        """Tell the picker that no attempt came of its answer; from any thread."""
+        if picked.done is not None:
+            self._tell_picker(picked.done, None)
+
+    def _tell_picker(self, done: Callable[[Done | None], None], how: Done | None) -> None:
         try:
             with self.pick_lock:
-                picked.done(Done(outcome, not outcome.unprocessed, load))
+                done(how)
         except Exception:
             _LOG.exception("a load-balancing policy raised when it heard of the end of an attempt")
 
@@ -379,12 +398,18 @@ class ChannelCore:
         self.picker_changed(_TRANSIENT_FAILURE, FixedPicker(Fail(outcome)))
 
     def create_subchannel(
-        self, address: Address, guard: Callable[[StateWatcher], StateWatcher]
+        self, address: Address, guard: Callable[[Callable[..., None]], Callable[..., None]]
     ) -> Subchannel:
         """A subchannel for `address`, IDLE; see `Subchannel` for `guard`."""
         subchannel = Subchannel(self, address, guard)
         self._subchannels.add(subchannel)
         return subchannel
+
+    def check_health(self, service: str | None) -> None:
+        """From now on health checks ask for `service`, or there are none."""
+        self.health_service = service if self.options.health_checks else None
+        for subchannel in list(self._subchannels):
+            subchannel.renew_health_check()
 
     # What subchannels say
 
@@ -457,9 +482,11 @@ class ChannelCore:
         self._idle_timer = self.runtime.call_later(self.options.idle_timeout / _LOOKS, self._look)
 
     def _look(self) -> None:
-        work = sum(link.connection.work for link in self.links)
+        own = self.own_calls
+        work = sum(link.connection.work for link in self.links) - sum(call.work for call in own)
+        streams = sum(len(link.connection.streams) for link in self.links)
         in_progress = (
-            self._waiting or self._held or any(link.connection.streams for link in self.links)
+            self._waiting or self._held or streams > sum(call.stream is not None for call in own)
         )
         if in_progress or work != self._idle_work:
             self._idle_work = work

@@ -270,9 +270,8 @@ class Try:
 
     def _tell_picker(self) -> None:
         picked, self._picked = self._picked, None
-        if picked is not None and picked.done is not None:
-            with self._hedging.core.pick_lock:
-                picked.done(None)
+        if picked is not None:
+            self._hedging.core.pick_unused(picked)
 
     # On the runtime
 

@@ -49,6 +49,8 @@ class ChannelOptions:
         service_config: JSON, where the resolver has none (`grpc.service_config`), or None.
         ignore_resolved_config: whether a resolver's does not count (`grpc.service_config_disable_resolution`).
         policy: the load-balancing policy, where no service config names one (`grpc.lb_policy_name`), or None.
+        health_checks: ask servers for their health where the service config says so
+            (`grpc.inhibit_health_checking`).
         propagate: calls end with the call whose handler makes them (`clarion.propagate`).
         dscp: the code point of packets (`grpc.dscp`), or None.
         receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
@@ -75,6 +77,7 @@ class ChannelOptions:
     service_config: str | None = None
     ignore_resolved_config: bool = False
     policy: str | None = None
+    health_checks: bool = True
     propagate: bool = True
     dscp: int | None = None
     receive_buffer: int | None = None
@@ -119,6 +122,7 @@ class ChannelOptions:
             service_config=given.text("grpc.service_config"),
             ignore_resolved_config=given.flag("grpc.service_config_disable_resolution", False),
             policy=given.text("grpc.lb_policy_name"),
+            health_checks=not given.flag("grpc.inhibit_health_checking", False),
             propagate=given.flag(PROPAGATE, True),
             dscp=given.dscp,
             receive_buffer=given.receive_buffer,

@@ -48,6 +48,12 @@ class Link(Protocol):
     def drain(self) -> None:
         """Close the connection when its calls are over."""
 
+    def leave_unattended(self) -> None:
+        """A call goes on that no thread waits for (with the lock)."""
+
+    def attended(self) -> None:
+        """Such a call is over (with the lock)."""
+
 
 class Security(Protocol):
     """What secures a channel's connections. How it does that is between the front ends and `clarion.security`.

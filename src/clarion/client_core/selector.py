@@ -87,15 +87,12 @@ class Selector:
         subchannel = pick.subchannel
         link = subchannel.link if isinstance(subchannel, Subchannel) else None
         if link is None:
-            if pick.done is not None:
-                with self._lock:
-                    pick.done(None)
+            self._core.pick_unused(pick)
             return None
         before, call.picked = call.picked, None
-        if before is not None and before.done is not None:
+        if before is not None:
             # It waited there for a free stream, and the connection ended.
-            with self._lock:
-                before.done(None)
+            self._core.pick_unused(before)
         if pick.done is not None or pick.metadata:
             call.picked = pick
         return link

@@ -20,6 +20,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clarion.client_core.health_check import HealthCheck
+from clarion.client_core.load_watch import LoadReports
 from clarion.client_core.runtime import Link, Security, Timer
 from clarion.connectivity import ChannelConnectivity
 from clarion.http2 import Abort, ErrorCode, error_name
@@ -67,7 +69,7 @@ class Subchannel:
         self,
         core: ChannelCore,
         address: Address,
-        guard: Callable[[StateWatcher], StateWatcher],
+        guard: Callable[[Callable[..., None]], Callable[..., None]],
     ) -> None:
         self.address = address
         self.state = _IDLE
@@ -79,7 +81,12 @@ class Subchannel:
         self._core = core
         self._guard = guard
         self._runtime = core.runtime
-        self._watchers: list[StateWatcher] = []
+        # With whether it is the health that they watch.
+        self._watchers: list[tuple[bool, StateWatcher]] = []
+        self._health: HealthCheck | None = None
+        self._load: LoadReports | None = None
+        # Where the channel's own calls are: health checks and load reports.
+        self._asked: Link | None = None
         self._backoff = Backoff(
             core.options.initial_backoff, core.options.max_backoff, core.runtime.random
         )
@@ -103,21 +110,31 @@ class Subchannel:
 
     def watch(self, watcher: StateWatcher) -> None:
         """See `clarion.load_balancing.Subchannel`."""
-        self._watchers.append(self._guard(watcher))
+        self._watchers.append((False, self._guard(watcher)))
 
     def watch_health(self, watcher: StateWatcher) -> None:
         """See `clarion.load_balancing.Subchannel`."""
-        self._watchers.append(self._guard(watcher))
+        self._watchers.append((True, self._guard(watcher)))
+        if self._asked is None:
+            self.renew_health_check()
+        else:
+            # Not from here: watchers hear of it.
+            self._runtime.post(self.renew_health_check)
 
     def watch_load(self, interval: float, watcher: Callable[[Any], None]) -> LoadReportWatch:
         """See `clarion.load_balancing.Subchannel`."""
-        raise NotImplementedError
+        if self._load is None:
+            self._load = LoadReports(self._core)
+            if self._asked is not None:
+                self._load.start(self._asked)
+        return self._load.add(interval, self._guard(watcher))
 
     def close(self) -> None:
         """No new calls start here; those in progress go on."""
         if self.state is _SHUTDOWN:
             return
         self._watchers.clear()
+        self.stop_asking()
         self._stop_attempt()
         if self._backoff_timer is not None:
             self._backoff_timer.cancel()
@@ -240,6 +257,7 @@ class Subchannel:
         else:
             self.link = link
             self._set_state(_READY)
+            self._ask()
 
     def link_draining(self, link: Link, code: int, debug: bytes) -> None:
         """The peer takes no more streams on `link`."""
@@ -270,11 +288,15 @@ class Subchannel:
     def leave(self, link: Link, *, lost: bool = False) -> None:
         """`link` takes no more calls, because this side wants it so, or because it is `lost`."""
         self.links.remove(link)
+        if link is self._asked:
+            self.stop_asking()
         if link is self.link:
             self.link = self.links[0] if self.links else None
             self._core.link_moved(link, self.link)
         self._core.calls_need_links(link)
         if self.link is not None:
+            if self._asked is None:
+                self._ask()
             return
         self._stop_attempt()
         lasted = self._runtime.now() - self._ready_since >= self.options.initial_backoff
@@ -298,5 +320,52 @@ class Subchannel:
         self.state = state
         self.why = why
         self._core.subchannel_changed(self)
-        for watcher in list(self._watchers):
-            watcher(state, why)
+        for of_health, watcher in list(self._watchers):
+            if of_health and state is _READY and self._health is not None:
+                # Until the server says how it is.
+                watcher(_CONNECTING, "")
+            else:
+                watcher(state, why)
+
+    # The channel's own calls
+
+    def _ask(self) -> None:
+        """There is a connection: ask for health and load on it."""
+        # A watcher may have closed it, and the channel may be about to.
+        link = self._asked = self.link
+        if link is not None:
+            if self._health is not None:
+                self._health.start(link)
+            if self._load is not None:
+                self._load.start(link)
+
+    def stop_asking(self) -> None:
+        """End the calls for health and load: the connection is lost, or shall end when there are no calls."""
+        self._asked = None
+        if self._health is not None:
+            self._health.stop()
+        if self._load is not None:
+            self._load.stop()
+
+    def renew_health_check(self) -> None:
+        """Have the health check that the service config says, if there is one and somebody wants to know."""
+        service = self._core.health_service
+        if not any(of_health for of_health, _ in self._watchers):
+            service = None
+        health = self._health
+        if service == (None if health is None else health.service):
+            return
+        self._health = None
+        if health is not None:
+            health.stop()
+        if service is not None:
+            self._health = HealthCheck(self._core, service, self._health_changed)
+            if self._asked is not None:
+                self._health.start(self._asked)
+        elif self.state is _READY:
+            self._health_changed(_READY, "")
+
+    def _health_changed(self, state: ChannelConnectivity, why: str) -> None:
+        for of_health, watcher in list(self._watchers):
+            if of_health:
+                watcher(state, why)
