@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop h2spec fuzz chaos overload soak format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop peers h2spec fuzz chaos overload soak format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -62,7 +62,10 @@ codegen: .venv/.dev-stamp ## time clarion generate, and importing, against grpci
 surface: .venv/.dev-stamp ## compare the API with grpcio's, name by name: docs/api-comparison.md
 	@$(V) tools/compare_surface.py $(ARGS)
 
-interop: .venv/.dev-stamp ## tests against real peers: grpcio, grpc-js and others where present
+interop: .venv/.dev-stamp ## gRPC's interop cases with every peer that can be built: docs/interop.md; ARGS="--peers go --quick"
+	@$(V) interop/run.py $(ARGS)
+
+peers: .venv/.dev-stamp ## tests against grpcio and grpc-js where present
 	@$(V) -m pytest tests/peers $(ARGS)
 
 h2spec: .venv/.stamp ## h2spec, strict, against both servers, plain and TLS; needs Go

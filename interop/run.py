@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -74,6 +75,7 @@ def _report(cell: Cell) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     flags = _parser().parse_args(arguments)
     settings = _settings(flags)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # ends the servers too
     beginnings = _words(flags.peers)
     chosen = [p for p in PEERS if not beginnings or any(p.name.startswith(b) for b in beginnings)]
     begun = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,27 +85,16 @@ def run_peer(
             groups.setdefault((key.direction, key.front_end, key.tls), []).append(key)
     cells = []
     with _authority() as (authority, account):
+        world = {
+            "GCE_METADATA_HOST": authority.host,
+            "GOOGLE_APPLICATION_CREDENTIALS": account["service_account_key_file"],
+        }
         for (direction, front_end, tls), group in groups.items():
             ours = Python("clarion", front_end)
             serving, calling = (peer, ours) if direction is Direction.CLIENT else (ours, peer)
-            environment = {
-                **calling.environment(),
-                "GCE_METADATA_HOST": authority.host,
-                "GOOGLE_APPLICATION_CREDENTIALS": account["service_account_key_file"],
-            }
             try:
                 with _served(serving, tls=tls) as port, ThreadPoolExecutor(settings.jobs) as pool:
-
-                    def one(key: Key, port: int = port, calling: Peer = calling) -> Cell:
-                        flags = flags_of(
-                            key, port, account, settings.sizes, official=calling.official
-                        )
-                        command = calling.client(flags)
-                        finished = run_client(command, environment, settings.seconds)
-                        cell = Cell(key, finished)
-                        report(cell)
-                        return cell
-
+                    one = functools.partial(_run, calling, port, account, world, settings, report)
                     found = list(pool.map(one, group))
             except ServerFailed as error:
                 words = f"the server did not start: {error}"
@@ -112,3 +102,20 @@ def run_peer(
                 report(found[0])
             cells += [cell.explained(None if cell.passed else reason(cell.key)) for cell in found]
     return cells
+
+
+def _run(
+    calling: Peer,
+    port: int,
+    account: dict[str, str],
+    world: dict[str, str],
+    settings: Settings,
+    report: Callable[[Cell], None],
+    key: Key,
+) -> Cell:
+    """Run the client of one cell."""
+    flags = flags_of(key, port, account, settings.sizes, official=calling.official)
+    environment = {**calling.environment(), **world}
+    cell = Cell(key, run_client(calling.client(flags), environment, settings.seconds))
+    report(cell)
+    return cell

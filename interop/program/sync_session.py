@@ -47,7 +47,7 @@ class SyncSession(Session):
         )
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251 - there is no loop to hold up
 
     async def gather(self, work: Sequence[Callable[[], Awaitable[Any]]], workers: int) -> None:
         with ThreadPoolExecutor(workers) as pool:

@@ -317,6 +317,7 @@ class WireLink:
         self.far = far
         self.lock = nullcontext()
         self.flushes = 0
+        self.unattended = 0
         self._network = network
         self._owner = owner
         self.connection.start()
@@ -333,6 +334,12 @@ class WireLink:
 
     def drain(self) -> None:
         self.connection.drain()
+
+    def leave_unattended(self) -> None:
+        self.unattended += 1
+
+    def attended(self) -> None:
+        self.unattended -= 1
 
     def carry(self) -> bool:
         """Move bytes both ways; return whether anything happened."""

@@ -12,7 +12,8 @@ from typing import Any, cast
 from clarion.aio import interfaces
 from clarion.aio.errors import UsageError
 from clarion.aio.interceptors import ServerInterceptor, check_server_interceptors
-from clarion.aio.link import Link
+from clarion.aio.lingering import Lingering
+from clarion.aio.link import LAST_WORDS, Link
 from clarion.aio.server_call import AioServerCall
 from clarion.aio.server_interceptors import InterceptedCall, InterceptedCore
 from clarion.credentials.server import ServerCredentials, kind_of_server
@@ -39,6 +40,8 @@ class ServerLink(Link):
     security: Any = None
     since = 0.0
     _auth: Any = None
+    _address = ""
+    _lingers = False
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.loop)
@@ -110,9 +113,39 @@ class ServerLink(Link):
     def finished(self, reason: Abort) -> None:
         self._keepalive.stop()
         self._lifetime.stop()
+        # Whom it served gets the time to read all of it; whom it turns away, or threw out, does not.
+        self._lingers = (
+            reason.code == ErrorCode.NO_ERROR and not reason.remote and self.connection.work > 0
+        )
+        if not self._lingers:
+            self._gone()
+        self.flush_soon()
+
+    # The end
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        if not self._lingers:
+            super()._end(transport)
+            return
+        self._lingers = False
+        self._address = self.peer()
+        self.transport = None
+        lingering = Lingering(self.loop, self.connection_lost)
+        if self.tls is not None:
+            cast(Any, transport).linger(lingering)
+        else:
+            lingering.take(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._gone()
+
+    def _gone(self) -> None:
         self._server.links.pop(self, None)
         self._server.check_stopped()
-        self.flush_soon()
+
+    def peer(self) -> str:
+        return self._address or super().peer()
 
 
 class Server(interfaces.Server):
@@ -319,6 +352,12 @@ class Server(interfaces.Server):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=5)
+        if self.links:
+            # What their clients still read; see `lingering`. Nobody needs more time than that.
+            try:
+                await asyncio.wait_for(self._drained.wait(), 2 * LAST_WORDS)
+            except TimeoutError:
+                pass
 
     def check_stopped(self) -> None:
         """A connection is gone; note it when it was the last one of a server that stops."""

@@ -63,6 +63,7 @@ class _OnLoop:
         self.loop = loop
         self.runtime = AioRuntime(loop)
         self.core = ChannelCore(self.runtime, channel.target, channel.options, channel.security)
+        self.core.sources = channel.sources
 
 
 class Channel(interfaces.Channel):

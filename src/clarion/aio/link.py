@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from clarion.http2 import Connection, ErrorCode
 
-__all__ = ["Link"]
+__all__ = ["LAST_WORDS", "Link"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 # a stream whose handler computes without awaiting must still leave one by one.
 _PATIENCE = 0.001
 # How long a closed connection waits for its peer to read, in seconds.
-_LAST_WORDS = 1.0
+LAST_WORDS = 1.0
 
 
 class Link(asyncio.Protocol):
@@ -114,10 +114,14 @@ class Link(asyncio.Protocol):
             if not connection.output_sent():
                 break
         if connection.closed:
-            transport.close()
-            if transport.get_write_buffer_size():
-                # A peer that does not read gets a moment for our last words, not the socket for good.
-                self.loop.call_later(_LAST_WORDS, transport.abort)
+            self._end(transport)
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        """The connection is over, and all that there is to say is said."""
+        transport.close()
+        if transport.get_write_buffer_size():
+            # A peer that does not read gets a moment for our last words, not the socket for good.
+            self.loop.call_later(LAST_WORDS, transport.abort)
 
     def later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call `callback` after `delay` seconds, and write what that brought out."""

@@ -50,6 +50,12 @@ class ClientLink(Link):
         cancel_calls(self.connection, message)
         super().close(message)
 
+    def leave_unattended(self) -> None:
+        """The loop attends to all calls."""
+
+    def attended(self) -> None:
+        """The same."""
+
     # ConnectionObserver
 
     def ready(self) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from clarion.aio.lingering import Lingering
 from clarion.plugin_threads import apart
 from clarion.security import (
     LocalServer,
@@ -58,6 +59,13 @@ class _TlsTransport:
     def write(self, data: bytes | memoryview) -> None:
         """Encrypt and send."""
         self._transport.write(self._tls.encrypt(data))
+
+    def linger(self, lingering: Lingering) -> None:
+        """Say so, and have `lingering` close the transport."""
+        if not self._closing:
+            self._closing = True
+            self._transport.write(self._tls.close())
+            lingering.take(self._transport)
 
     def close(self) -> None:
         """Say so, and close."""

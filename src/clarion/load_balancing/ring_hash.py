@@ -148,20 +148,21 @@ class RingHash(EndpointSharding):
             self._stale = False
             self._make_ring()
         state = self._aggregate()
-        self.show(
-            state,
-            _RingPicker(
-                self.helper,
-                self._ring,
-                self._views,
-                self.config.header,
-                connecting=self.counted(_CONNECTING) > 0,
-                failed=self.counted(_TRANSIENT_FAILURE) == len(self.children),
-            ),
-        )
+        self.show(state, self.make_picker(()))
         if state in (_CONNECTING, _TRANSIENT_FAILURE) and not self.counted(_CONNECTING):
             # There need not be a call that does it (gRFC A61).
             self.exit_idle()
+
+    def make_picker(self, ready: Sequence[EndpointChild]) -> Picker:
+        """See `EndpointSharding`; what is not READY matters as well."""
+        return _RingPicker(
+            self.helper,
+            self._ring,
+            self._views,
+            self.config.header,
+            connecting=self.counted(_CONNECTING) > 0,
+            failed=self.counted(_TRANSIENT_FAILURE) == len(self.children),
+        )
 
     def _aggregate(self) -> ChannelConnectivity:
         """gRFC A42, "Aggregated Connectivity State"."""

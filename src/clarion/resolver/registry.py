@@ -1,4 +1,7 @@
-"""Resolvers by their schemes."""
+"""Resolvers by their schemes.
+
+A resolver is imported when a target has its scheme; what does I/O, above this layer, never otherwise.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,27 @@ from importlib import import_module
 from typing import TypeVar
 
 from clarion.resolver.resolver import Resolver
-from clarion.resolver.target import Target, parse_target
+from clarion.resolver.target import Target, is_port, parse_target
 
-__all__ = ["find_resolver", "register", "target_of"]
+__all__ = ["find_resolver", "register", "target_of", "unregister"]
 
 _AnyResolver = TypeVar("_AnyResolver", bound=type[Resolver])
 
-# What comes with Clarion: imported when a target has the scheme.
+# What comes with Clarion.
 _OWN = {
     "dns": "dns",
+    "passthrough": "passthrough",
     "ipv4": "fixed",
     "ipv6": "fixed",
     "unix": "fixed",
     "unix-abstract": "fixed",
+    "vsock": "fixed",
+    "http-proxy": "proxied",
+    "srv": "srv",
+    "kubernetes": "kubernetes",
 }
+# Those whose targets their resolvers parse.
+_OWN_FORMS = ("srv", "kubernetes")
 
 _registered: dict[str, type[Resolver]] = {}
 
@@ -37,6 +47,11 @@ def register(resolver: _AnyResolver) -> _AnyResolver:
         raise TypeError(f"{resolver!r} needs a class attribute `scheme`, with which targets begin")
     _registered[scheme] = resolver
     return resolver
+
+
+def unregister(scheme: str) -> None:
+    """Take back what `register` did for `scheme`: channels made from now on do not have it. Nothing if it did nothing."""
+    _registered.pop(scheme, None)
 
 
 def find_resolver(scheme: str) -> type[Resolver] | None:
@@ -57,6 +72,8 @@ def target_of(text: str | bytes) -> Target:
     if isinstance(text, str):
         scheme, separator, rest = text.partition(":")
         resolver = _registered.get(scheme)
+        if resolver is None and scheme in _OWN_FORMS and not is_port(rest):
+            resolver = find_resolver(scheme)
         if resolver is not None and separator:
             return Target(scheme, (), resolver.authority(rest), rest)
     return parse_target(text)

@@ -108,6 +108,7 @@ class Channel(interface.Channel):
                 if core is None:
                     self.runtime = _runtime.runtime()
                     core = ChannelCore(self.runtime, self.target, self.options, self._security)
+                    core.sources = self.sources
                     self.core = core
         return core
 

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from clarion.http2 import Connection, ErrorCode
 from clarion.sync.io_thread import READ, WRITE, IoThread, Timer
 
-__all__ = ["Link", "describe_address"]
+__all__ = ["LAST_WORDS", "USUAL_RECEIVE", "Link", "describe_address"]
 
 _LOG = logging.getLogger(__name__)
 
 # Below the size from which the allocator maps memory anew each time, which costs more than small reads do.
-_USUAL_RECEIVE = 1 << 16
+USUAL_RECEIVE = 1 << 16
 _LARGE_RECEIVE = 1 << 18
 
 
 # How long a closed connection waits for its peer to read, in seconds.
-_LAST_WORDS = 1.0
+LAST_WORDS = 1.0
 
 
 class Link:
@@ -47,7 +47,7 @@ class Link:
         self.lock = threading.Lock()
         self.receiving = False
         self.peer = describe_address(sock)
-        self._receive_size = _USUAL_RECEIVE
+        self._receive_size = USUAL_RECEIVE
         self._writing = False
         self._closing = False
         self._unsent: list[bytes | memoryview] = []
@@ -114,7 +114,7 @@ class Link:
             elif not self._closing:
                 # A peer that does not read gets a moment for our last words, not the socket for good.
                 self._closing = True
-                self.io.call_later(_LAST_WORDS, self._close_unsent)
+                self.io.call_later(LAST_WORDS, self._close_unsent)
 
     def _send(self, data: bytes | memoryview) -> None:
         """Send `data`; keep what the socket does not take. The lock is released meanwhile."""
@@ -154,8 +154,8 @@ class Link:
         else:
             if len(data) == self._receive_size:
                 self._receive_size = _LARGE_RECEIVE
-            elif self._receive_size != _USUAL_RECEIVE and len(data) < _USUAL_RECEIVE:
-                self._receive_size = _USUAL_RECEIVE
+            elif self._receive_size != USUAL_RECEIVE and len(data) < USUAL_RECEIVE:
+                self._receive_size = USUAL_RECEIVE
             self.receiving = True
             try:
                 connection.receive_data(data)

@@ -6,15 +6,17 @@ together is decided here: an answer somebody waits for goes at once, a burst gat
 
 from __future__ import annotations
 
+import math
 import random
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.server_core import STOPPED, cut_off_calls
 from clarion.sync.io_thread import READ, IoThread
-from clarion.sync.link import Link
+from clarion.sync.link import LAST_WORDS, USUAL_RECEIVE, Link
 from clarion.sync.server_call import SyncServerCall
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ class ServerLink(Link):
     """
 
     auth: Any = None
+    _lingers = False
+    _left = math.inf
 
     def __init__(self, server: Server, sock: socket.socket, io: IoThread) -> None:
         super().__init__(sock, io)
@@ -170,3 +174,71 @@ class ServerLink(Link):
     def finished(self, reason: Abort) -> None:
         self._keepalive.stop()
         self._lifetime.stop()
+        # Whom it served gets the time to read all of it; whom it turns away, or threw out, does not.
+        self._lingers = (
+            reason.code == ErrorCode.NO_ERROR and not reason.remote and self.connection.work > 0
+        )
+
+    # On the I/O thread
+
+    def _close_unsent(self) -> None:
+        with self.lock:
+            left = sum(map(len, self._unsent))
+        if self._lingers and left < self._left:
+            # It is slow, but it reads.
+            self._left = left
+            self.io.call_later(LAST_WORDS, self._close_unsent)
+        else:
+            super()._close_unsent()
+
+    def _close_socket(self) -> None:
+        if self._lingers:
+            self._events = READ
+            _Lingering(self, super()._close_socket).start()
+        else:
+            super()._close_socket()
+
+
+class _Lingering:
+    """Closes a socket so that its peer can still read all of it.
+
+    A socket that is closed answers what its peer sends afterwards (WINDOW_UPDATE, PING) with a reset, and a reset takes with
+    it what is still on the way to the peer: the end of a response, or GOAWAY. So only the sending direction is closed at
+    first. The other one is read, and what comes is dropped, until the client closes it too, or for a moment (RFC 9112
+    §9.6 describes the same for HTTP/1.1).
+
+    Args:
+        link: the connection, which is over.
+        close: closes the socket for good.
+    """
+
+    def __init__(self, link: ServerLink, close: Callable[[], None]) -> None:
+        self._link = link
+        self._close = close
+
+    def start(self) -> None:
+        """Begin. Like all of it on the I/O thread."""
+        link = self._link
+        try:
+            link.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            # The client was quicker.
+            self._close()
+            return
+        self._timer = link.io.call_later(LAST_WORDS, self._end)
+        link.io.watch(link.sock, READ, self)
+
+    def io_ready(self, events: int) -> None:
+        try:
+            # Once: a peer that sends without end must not keep the thread.
+            if self._link.sock.recv(USUAL_RECEIVE):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._end()
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        self._close()
