@@ -10,7 +10,7 @@ import stat
 from typing import Any
 
 from clarion.resolver.target import UnixAddress, parse_listen_address
-from clarion.sockets import prepare
+from clarion.sockets import give_up_unacknowledged, prepare
 
 __all__ = ["ACCEPTED_AT_ONCE", "BACKLOG", "Listener", "bind", "connections_within_reach"]
 
@@ -77,6 +77,7 @@ def bind(
     backlog: int = BACKLOG,
     dscp: int | None = None,
     receive_buffer: int | None = None,
+    keepalive: KeepaliveConfig | None = None,
 ) -> Listener:
     """Bind and listen.
 
@@ -85,6 +86,7 @@ def bind(
         reuse_port: let other processes share the port.
         backlog: connections the kernel keeps until they are accepted.
         dscp, receive_buffer: see `sockets.prepare`.
+        keepalive: see `sockets.give_up_unacknowledged`.
 
     Raises:
         RuntimeError: the address cannot be bound; says which and why.
@@ -99,6 +101,8 @@ def bind(
             listener = _bind_tcp(target.host, target.port, reuse_port, backlog)
         for sock in listener.sockets:
             prepare(sock, dscp, receive_buffer)
+            if keepalive is not None:
+                give_up_unacknowledged(sock, keepalive)
         return listener
     except (OSError, ValueError) as error:
         raise RuntimeError(f"Failed to bind to address {address}; {error}") from error

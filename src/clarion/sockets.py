@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 
-__all__ = ["prepare"]
+from clarion.http2 import KeepaliveConfig
+
+__all__ = ["give_up_unacknowledged", "prepare"]
 
 # The code point is the upper six bits of the byte (RFC 2474 §3).
 _DSCP_SHIFT = 2
+_MOST_MILLISECONDS = 2**31 - 1
 
 
 def prepare(sock: socket.socket, dscp: int | None, receive_buffer: int | None) -> None:
@@ -29,3 +33,25 @@ def prepare(sock: socket.socket, dscp: int | None, receive_buffer: int | None) -
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << _DSCP_SHIFT)
         elif sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << _DSCP_SHIFT)
+
+
+def give_up_unacknowledged(sock: socket.socket, keepalive: KeepaliveConfig) -> None:
+    """End the connection when bytes go unacknowledged for as long as the answer to a PING may take (gRFC A18).
+
+    Keepalive alone does not notice a peer that is gone while this side sends: its PING waits behind the rest. Nothing is
+    set where there is no keepalive, or the system has no TCP_USER_TIMEOUT.
+
+    Args:
+        sock: a connected socket, for before that it would limit the attempt to connect; or a listening one, from which
+            accepted sockets inherit it.
+        keepalive: of the connection.
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is None or keepalive.time == math.inf:
+        return
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    # 0 would mean the system's own limit.
+    milliseconds = max(min(int(keepalive.timeout * 1000), _MOST_MILLISECONDS), 1)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, option, milliseconds)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarion.client_core.backoff import Backoff
+from clarion.resolver.backoff import Backoff
 
 
 def test_it_grows_up_to_the_maximum() -> None:
