@@ -141,6 +141,12 @@ _REASONS = [
         "cancel_*",
         "A call of tonic is cancelled by dropping it; no status is left to be looked at.",
     ),
+    _Reason(
+        "tonic",
+        _SERVER,
+        "timeout_on_sleeping_server",
+        "tonic's client ends a call that is out of time with CANCELLED, not DEADLINE_EXCEEDED.",
+    ),
     # The cases with credentials are written for Google's own servers; ours knows tokens of the test authority.
     *(
         _Reason(

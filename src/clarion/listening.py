@@ -9,6 +9,7 @@ import socket
 import stat
 from typing import Any
 
+from clarion.http2 import KeepaliveConfig
 from clarion.resolver.target import UnixAddress, parse_listen_address
 from clarion.sockets import give_up_unacknowledged, prepare
 

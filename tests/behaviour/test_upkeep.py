@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+
+from clarion.sockets import give_up_unacknowledged
 
 from support.echo import camel
 from support.front_end import SERVICE, FrontEnd
@@ -245,3 +249,84 @@ def request(target: str) -> tuple[tuple[bytes, bytes], ...]:
         (b"te", b"trailers"),
         (b"content-type", b"application/grpc"),
     )
+
+
+@pytest.fixture
+def user_timeouts(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
+    """The time limits that are set on sockets, by the module that sets them."""
+    seen: dict[str, list[float]] = {"client": [], "server": []}
+    places = {
+        "client": ("clarion.sync.runtime", "clarion.aio.runtime"),
+        "server": ("clarion.listening",),
+    }
+    for side, modules in places.items():
+
+        def note(sock: socket.socket, keepalive: Any, side: str = side) -> None:
+            give_up_unacknowledged(sock, keepalive)
+            name = getattr(socket, "TCP_USER_TIMEOUT", None)
+            if name is not None:
+                seen[side].append(sock.getsockopt(socket.IPPROTO_TCP, name) / 1000)
+
+        for module in modules:
+            monkeypatch.setattr(f"{module}.give_up_unacknowledged", note)
+    return seen
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such option")
+@pytest.mark.parametrize(
+    ("options", "client", "server"),
+    [
+        ((), 0.0, 20.0),
+        ((("grpc.keepalive_time_ms", 60_000),), 20.0, 20.0),
+        ((("grpc.keepalive_time_ms", 60_000), ("grpc.keepalive_timeout_ms", 3000)), 3.0, 3.0),
+        ((("grpc.keepalive_time_ms", 2**31 - 1),), 0.0, 0.0),
+    ],
+)
+def test_how_long_bytes_may_be_unacknowledged(
+    front: FrontEnd,
+    user_timeouts: dict[str, list[float]],
+    options: Sequence[tuple[str, Any]],
+    client: float,
+    server: float,
+) -> None:
+    front.clarion_only("whose sockets are not to be seen")
+    rig = front.rig(options=options, client_options=options, **ECHOES)
+    assert rig.call("unary_unary", [b"x"]).code == "OK"
+    assert user_timeouts == {"client": [client], "server": [server]}
+
+
+def test_calls_beyond_what_one_connection_takes(front: FrontEnd) -> None:
+    """gRFC A105."""
+    front.clarion_only("grpcio queues them")
+    everybody = threading.Event()
+    peers = []
+
+    async def together(call: ServerCall) -> bytes:
+        peers.append(call.context.peer())
+        if len(peers) == 5:
+            everybody.set()
+        await call.wait(everybody)
+        return b"done"
+
+    scaling = '{"connectionScaling": {"maxConnectionsPerSubchannel": 3}}'
+    rig = front.rig(
+        unary_unary=together,
+        options=[("grpc.max_concurrent_streams", 2)],
+        client_options=[("grpc.service_config", scaling)],
+    )
+    calls = [rig.open("unary_unary", [b"x"]) for _ in range(5)]
+    assert [call.finish().code for call in calls] == ["OK"] * 5
+    assert len(set(peers)) == 3
+
+
+def test_and_no_more_than_allowed(front: FrontEnd) -> None:
+    peers = set()
+
+    async def handler(call: ServerCall) -> bytes:
+        peers.add(call.context.peer())
+        return b"done"
+
+    rig = front.rig(unary_unary=handler, options=[("grpc.max_concurrent_streams", 1)])
+    calls = [rig.open("unary_unary", [b"x"]) for _ in range(9)]
+    assert [call.finish().code for call in calls] == ["OK"] * 9
+    assert len(peers) == 1

@@ -258,6 +258,7 @@ class Server(interfaces.Server):
             reuse_port=options.reuse_port,
             dscp=options.dscp,
             receive_buffer=options.receive_buffer,
+            keepalive=options.http2.keepalive,
         )
         listener.security = security
         self._listeners.append(listener)

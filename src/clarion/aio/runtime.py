@@ -21,7 +21,7 @@ from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
 from clarion.http2 import Abort, Config, Connection, Keepalive
 from clarion.plugin_threads import apart
 from clarion.resolver.target import Address, HostPort, UnixAddress
-from clarion.sockets import prepare
+from clarion.sockets import give_up_unacknowledged, prepare
 
 __all__ = ["AioRuntime", "ClientLink"]
 
@@ -172,6 +172,7 @@ class AioRuntime:
                     options = owner.options
                     sock = link.transport.get_extra_info("socket")
                     prepare(sock, options.dscp, options.receive_buffer)
+                    give_up_unacknowledged(sock, config.keepalive)
         except UnicodeError as error:
             done(None, str(error))
             return

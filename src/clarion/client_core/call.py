@@ -286,8 +286,10 @@ class ClientCall:
             return
         attempt = self.attempt
         if attempt is None:
-            if self.hedging is not None:
-                self.hedging.stop()
+            if self.hedging is not None and not self.hedging.stop():
+                # Another thread is about to say which attempt is the call's.
+                self.core.runtime.post_from_thread(lambda: self.end(outcome))
+                return
             self.core.forget(self)
             self._finish(outcome)
             return
@@ -475,8 +477,8 @@ class ClientCall:
         """There will be no connection."""
         if self.outcome is not None:
             return
-        if self.hedging is not None:
-            self.hedging.stop()
+        if self.hedging is not None and not self.hedging.stop():
+            return
         retry = self._retry
         if retry is not None and outcome.unprocessed:
             delay = retry.after(outcome, False)

@@ -86,11 +86,14 @@ class Hedging:
             and (self._begun == 0 or throttle is None or throttle.allows)
         )
 
-    def stop(self) -> None:
-        """The call is over: cancel what there is."""
+    def stop(self) -> bool:
+        """The call is over: cancel what there is. Returns False if one try just became the call's attempt."""
         with self._lock:
+            if self.over:
+                return False
             self.over = True
         self._cancel_others(None)
+        return True
 
     def _cancel_others(self, winner: Try | None) -> None:
         if self._timer is not None:

@@ -19,7 +19,7 @@ from clarion.client_core import LinkOwner, Timer
 from clarion.http2 import Config
 from clarion.plugin_threads import apart
 from clarion.resolver.target import Address, HostPort, UnixAddress
-from clarion.sockets import prepare
+from clarion.sockets import give_up_unacknowledged, prepare
 from clarion.sync.client_link import ClientLink
 from clarion.sync.io_thread import WRITE, IoThread
 
@@ -105,7 +105,9 @@ class SyncRuntime:
             if code:
                 sock.close()
                 done(None, os.strerror(code))
-            elif security is not None and security.encrypted:
+                return
+            give_up_unacknowledged(sock, config.keepalive)
+            if security is not None and security.encrypted:
                 # Loaded by the channel, which has credentials.
                 from clarion.sync import tls
 

@@ -161,6 +161,7 @@ class Server(interfaces.Server):
             reuse_port=options.reuse_port,
             dscp=options.dscp,
             receive_buffer=options.receive_buffer,
+            keepalive=options.http2.keepalive,
         )
         listener.security = security
         with self._lock:
