@@ -10,8 +10,8 @@ import stat
 from typing import Any
 
 from clarion.http2 import KeepaliveConfig
-from clarion.resolver.target import UnixAddress, parse_listen_address
-from clarion.sockets import give_up_unacknowledged, prepare
+from clarion.resolver.target import HostPort, UnixAddress, VsockAddress, parse_listen_address
+from clarion.sockets import give_up_unacknowledged, prepare, vsock_family
 
 __all__ = ["ACCEPTED_AT_ONCE", "BACKLOG", "Listener", "bind", "connections_within_reach"]
 
@@ -98,7 +98,10 @@ def bind(
         target = parse_listen_address(address)
         if isinstance(target, UnixAddress):
             listener = _bind_unix(target, backlog)
+        elif isinstance(target, VsockAddress):
+            listener = _bind_vsock(target, backlog)
         else:
+            assert isinstance(target, HostPort)
             listener = _bind_tcp(target.host, target.port, reuse_port, backlog)
         for sock in listener.sockets:
             prepare(sock, dscp, receive_buffer)
@@ -125,6 +128,18 @@ def _bind_unix(address: UnixAddress, backlog: int) -> Listener:
         sock.close()
         raise
     return Listener([sock], 1, None if address.abstract else path)
+
+
+def _bind_vsock(address: VsockAddress, backlog: int) -> Listener:
+    sock = socket.socket(vsock_family(), socket.SOCK_STREAM)
+    try:
+        sock.bind(tuple(address))
+        sock.listen(backlog)
+        sock.setblocking(False)
+        return Listener([sock], int(sock.getsockname()[1]))
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _is_served(path: str) -> bool:

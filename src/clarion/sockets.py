@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import socket
 
 from clarion.http2 import KeepaliveConfig
 
-__all__ = ["give_up_unacknowledged", "prepare"]
+__all__ = ["give_up_unacknowledged", "prepare", "vsock_family"]
 
 # The code point is the upper six bits of the byte (RFC 2474 §3).
 _DSCP_SHIFT = 2
 _MOST_MILLISECONDS = 2**31 - 1
+
+
+def vsock_family() -> int:
+    """The address family of sockets between a virtual machine and its host.
+
+    Raises:
+        OSError: the system has none.
+    """
+    family: int | None = getattr(socket, "AF_VSOCK", None)
+    if family is None:
+        raise OSError(errno.EAFNOSUPPORT, "this system, or its Python, has no vsock")
+    return family
 
 
 def prepare(sock: socket.socket, dscp: int | None, receive_buffer: int | None) -> None:

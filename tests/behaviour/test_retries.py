@@ -157,17 +157,17 @@ def test_a_deadline_from_the_service_config(front: FrontEnd) -> None:
 
 
 class Named:
-    """A handler that says which server it is, and counts."""
+    """A handler that says which server it is, until it hangs."""
 
-    def __init__(self, name: bytes, wait_for: threading.Event | None = None) -> None:
+    def __init__(self, name: bytes) -> None:
         self.name = name
-        self.calls = 0
+        self.hangs = threading.Event()
+        self.calls_that_hang = 0
         self.cancelled = threading.Event()
-        self._wait_for = wait_for
 
     async def __call__(self, call: ServerCall) -> bytes:
-        self.calls += 1
-        if self._wait_for is not None:
+        if self.hangs.is_set():
+            self.calls_that_hang += 1
             await call.until_cancelled(self.cancelled.set)
         return self.name
 
@@ -220,7 +220,8 @@ def test_a_server_goes_away(front: FrontEnd) -> None:
 
 def test_hedging(front: FrontEnd) -> None:
     """The server that does not answer hears that it is not needed."""
-    slow, fast = Named(b"slow", threading.Event()), Named(b"fast")
+    front.clarion_only("hedging is an experiment there, with other commit rules")
+    slow, fast = Named(b"slow"), Named(b"fast")
     _, target = several(front, slow, fast)
     text = json.dumps(
         {
@@ -233,13 +234,12 @@ def test_hedging(front: FrontEnd) -> None:
             ],
         }
     )
-    front.clarion_only("hedging is an experiment there, with other commit rules")
     client = front.connect(target, options=[("grpc.service_config", text)])
-    for _ in range(8):
+    until_answered_by(front, client, {b"slow", b"fast"})
+    slow.hangs.set()
+    while not slow.calls_that_hang:
         outcome = client.call("/test.Service/UnaryUnary", "unary_unary", [b""], wait_for_ready=True)
         assert (outcome.code, outcome.responses) == ("OK", [b"fast"])
-        if slow.calls:
-            break
     assert slow.cancelled.wait(LIMIT)
 
 

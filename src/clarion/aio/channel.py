@@ -7,6 +7,7 @@ may be made before a loop runs, outlive `asyncio.run`, and serve loops in severa
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +40,7 @@ from clarion.method import Compression
 from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
+from clarion.resolver.http_proxy import through_proxy
 from clarion.resolver.registry import target_of
 from clarion.status import StatusCode
 
@@ -84,8 +86,8 @@ class Channel(interfaces.Channel):
         self._stream_unary_interceptors = list(by_kind[2])
         self._stream_stream_interceptors = list(by_kind[3])
         self._intercepted: weakref.WeakSet[InterceptedCall] = weakref.WeakSet()
-        self.target = target_of(target)
         self.options = ChannelOptions.read(options)
+        self.target = through_proxy(target_of(target), self.options.arguments.value, os.environ)
         self.security: Any = None
         self.has_credentials = credentials is not None
         # The call credentials of every call.

@@ -20,8 +20,8 @@ from clarion.aio.link import Link
 from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
 from clarion.http2 import Abort, Config, Connection, Keepalive
 from clarion.plugin_threads import apart
-from clarion.resolver.target import Address, HostPort, UnixAddress
-from clarion.sockets import give_up_unacknowledged, prepare
+from clarion.resolver.target import Address, HostPort, ProxiedAddress, UnixAddress, VsockAddress
+from clarion.sockets import give_up_unacknowledged, prepare, vsock_family
 
 __all__ = ["AioRuntime", "ClientLink"]
 
@@ -152,6 +152,12 @@ class AioRuntime:
             if isinstance(address, UnixAddress):
                 path = "\0" + address.path if address.abstract else address.path
                 return self.loop.create_unix_connection(protocol, path)
+            if isinstance(address, VsockAddress):
+                return self._connect_vsock(protocol, address)
+            if isinstance(address, ProxiedAddress):
+                from clarion.aio.tunnel import open_tunnel
+
+                return open_tunnel(self.loop, address, protocol, owner.options.connect_timeout)
             return self.loop.create_connection(protocol, address.host, address.port)
 
         try:
@@ -167,7 +173,7 @@ class AioRuntime:
                     return
             else:
                 await connect(lambda: link)
-            if not isinstance(address, UnixAddress):
+            if not isinstance(address, (UnixAddress, VsockAddress)):
                 if link.transport is not None:
                     options = owner.options
                     sock = link.transport.get_extra_info("socket")
@@ -181,6 +187,18 @@ class AioRuntime:
             done(None, os.strerror(error.errno) if error.errno else str(error))
             return
         done(link, "")
+
+    async def _connect_vsock(
+        self, protocol: Callable[[], asyncio.Protocol], address: VsockAddress
+    ) -> Any:
+        sock = socket.socket(vsock_family(), socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await self.loop.sock_connect(sock, tuple(address))
+            return await self.loop.create_connection(protocol, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
 
     def close(self) -> None:
         """Give up what is under way."""

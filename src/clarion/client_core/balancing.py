@@ -7,8 +7,10 @@ none. A policy that raises fails the channel too, with its words, until the reso
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from clarion.load_balancing.policy import Update
 from clarion.load_balancing.registry import PolicyConfig, find_policy
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.backoff import Backoff
+from clarion.resolver.http_proxy import address_proxy
 from clarion.resolver.registry import find_resolver
 from clarion.resolver.resolver import Resolution
 from clarion.resolver.target import Address, HostPort
@@ -203,8 +206,17 @@ class _ResolverHelper:
         self.call_later = runtime.call_later
         self.post = runtime.post_from_thread
         self.apart = runtime.apart
+        self._map = address_proxy(core.options.arguments.value, os.environ)
 
     def update(self, resolution: Resolution) -> None:
+        change = self._map
+        if change is not None:
+            resolution = resolution._replace(
+                endpoints=tuple(
+                    dataclasses.replace(each, addresses=tuple(map(change, each.addresses)))
+                    for each in resolution.endpoints
+                )
+            )
         self._core.runtime.post_from_thread(lambda: self._balancing.resolved(resolution))
 
     def look_up(self, name: HostPort, done: Callable[[list[Address] | None, str], None]) -> None:

@@ -304,7 +304,7 @@ class ClientCall:
     def deadline_passed(self) -> None:
         """The call's time is up."""
         details = "Deadline Exceeded"
-        if self.attempt is None:
+        if self.attempt is None and self.hedging is None:
             details += f" while waiting for {self.core.awaited}"
             if self.core.last_failure:
                 details += f"; last error: {self.core.last_failure}"

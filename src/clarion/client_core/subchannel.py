@@ -27,7 +27,7 @@ from clarion.connectivity import ChannelConnectivity
 from clarion.http2 import Abort, ErrorCode, error_name
 from clarion.load_balancing.policy import LoadReportWatch, StateWatcher
 from clarion.resolver.backoff import Backoff
-from clarion.resolver.target import Address
+from clarion.resolver.target import Address, ProxiedAddress
 
 if TYPE_CHECKING:
     from clarion.client_core.channel import ChannelCore
@@ -175,7 +175,8 @@ class Subchannel:
         self._attempt_started = self._runtime.now()
         seconds = self.options.connect_timeout
         why = f"no answer within {seconds:g} s"
-        if self.security is not None and self.security.encrypted:
+        encrypted = self.security is not None and self.security.encrypted
+        if encrypted or isinstance(self.address, ProxiedAddress):
             # The runtime ends a handshake in time by itself, and knows more about it.
             seconds += 1
         self._attempt_timer = self._runtime.call_later(

@@ -40,6 +40,10 @@ class _Refused(Exception):
     """The server answered, but not with what it was asked for."""
 
 
+class _NoServer(Exception):
+    """It is not known whom to ask."""
+
+
 class Watcher:
     """Says which endpoints a service has, and why that is not known, until it is stopped.
 
@@ -98,7 +102,7 @@ class Watcher:
             except Gone:
                 pause = True
             except Exception as error:
-                if not isinstance(error, (OSError, http.client.HTTPException, _Refused)):
+                if isinstance(error, BadAnswer):
                     watch.failed()
                 if not self._stopped.is_set():
                     self._say(Resolution(error=self._explain(error)))
@@ -114,7 +118,9 @@ class Watcher:
         return service._replace(namespace=namespace)
 
     def _explain(self, error: Exception) -> str:
-        where = f"the Kubernetes API server {self._server or self._url(None)}"
+        if isinstance(error, _NoServer):
+            return str(error)
+        where = f"the Kubernetes API server {self._server or self._url()}"
         if isinstance(error, _Refused):
             return f"{where} refused: {error}"
         if isinstance(error, BadAnswer):
@@ -180,7 +186,7 @@ class Watcher:
             self._say(Resolution(error=error) if error else Resolution(endpoints))
 
     def _connect(self) -> http.client.HTTPConnection:
-        url = urlsplit(self._server or self._url("KUBERNETES_SERVICE_HOST"))
+        url = urlsplit(self._server or self._url())
         if url.scheme not in ("http", "https") or not url.hostname:
             raise _Refused(
                 f"{self._server!r} is no URL of an API server, such as https://host:6443"
@@ -193,15 +199,16 @@ class Watcher:
             url.hostname, url.port, timeout=_ANSWER_TIMEOUT, context=context
         )
 
-    def _url(self, required: str | None) -> str:
+    def _url(self) -> str:
         """This cluster's API server."""
         host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
-        if not host and required:
-            raise _Refused(
-                f"this is no pod: the environment has no {required}; name a server in the target"
+        if not host:
+            raise _NoServer(
+                "this is no pod: the environment has no KUBERNETES_SERVICE_HOST; name the Kubernetes API server in the "
+                "target, kubernetes://server:port/service.namespace:port"
             )
         host = f"[{host}]" if ":" in host else host
-        return f"https://{host}:{os.environ.get('KUBERNETES_SERVICE_PORT') or 443}" if host else ""
+        return f"https://{host}:{os.environ.get('KUBERNETES_SERVICE_PORT') or 443}"
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "clarion"}

@@ -150,7 +150,7 @@ class DnsResolver(Resolver):
             self._stop_timers()
             self._next = self.helper.call_later(self._backoff.next(), self._look_up)
             self.helper.update(
-                Resolution(error=f"DNS lookup of {self._what()} failed: {why or 'no addresses'}")
+                Resolution(error=f"DNS lookup of {self.what()} failed: {why or 'no addresses'}")
             )
             return
         self._found = found
@@ -160,7 +160,8 @@ class DnsResolver(Resolver):
         else:
             self._publish()
 
-    def _what(self) -> str:
+    def what(self) -> str:
+        """What is looked up, for error texts."""
         return str(self.target.addresses[0]) if self.target.addresses else self.name()
 
     def _publish(self) -> None:

@@ -121,9 +121,9 @@ class SliceWatch:
         if kind == "BOOKMARK":
             self.version = what.part("metadata").text("resourceVersion")
             return False
-        name, slice = _read_slice(what)
+        name, read = _read_slice(what)
         if kind in ("ADDED", "MODIFIED"):
-            self._slices[name] = slice
+            self._slices[name] = read
         elif kind == "DELETED":
             self._slices.pop(name, None)
         else:
@@ -160,20 +160,23 @@ class SliceWatch:
     def endpoints(self) -> tuple[tuple[Endpoint, ...], str]:
         """The servers; and why there are none although there are pods, or ""."""
         found: dict[str, list[tuple[_Pod, int]]] = {}
-        unknown: set[str] = set()
-        for slice in self._slices.values():
-            port = self._port(slice)
+        other: set[str] = set()
+        missed = False
+        for each in self._slices.values():
+            port = self._port(each)
             if port is None:
-                unknown.update(f"{name or 'unnamed'}={number}" for name, number in slice.ports)
+                # A service without pods has a slice without ports.
+                missed = missed or bool(each.pods)
+                other.update(f"{name or 'unnamed'}={number}" for name, number in each.ports)
                 continue
-            for pod in slice.pods:
+            for pod in each.pods:
                 found.setdefault(pod.key, []).append((pod, port))
-        if unknown and not found:
-            name = self._service
-            return (), (
-                f"service {name.name}.{name.namespace} has no port {name.port or 'of its own'}; "
-                f"it has {', '.join(sorted(unknown))}"
-            )
+        if missed and not found:
+            what = f"service {self._service.name}.{self._service.namespace}"
+            there = ", ".join(sorted(other)) or "none"
+            if self._service.port:
+                return (), f"{what} has no port {self._service.port}; its pods have {there}"
+            return (), f"{what} has several ports, or none, and the target names none: {there}"
         return self._chosen(found), ""
 
     def _chosen(self, found: dict[str, list[tuple[_Pod, int]]]) -> tuple[Endpoint, ...]:
@@ -190,16 +193,16 @@ class SliceWatch:
             endpoints.append(Endpoint(tuple(addresses), {"locality": zones[0]} if zones else {}))
         return tuple(endpoints)
 
-    def _port(self, slice: _Slice) -> int | None:
+    def _port(self, one: _Slice) -> int | None:
         wanted = self._service.port
         if wanted.isdigit():
             number = int(wanted)
             # No ports at all: a headless service that names none, whose pods may listen anywhere.
-            fits = not slice.ports or any(port in (number, None) for _, port in slice.ports)
+            fits = not one.ports or any(port in (number, None) for _, port in one.ports)
             return number if fits else None
-        if not wanted and len(slice.ports) == 1:
-            return slice.ports[0][1]
-        return dict(slice.ports).get(wanted or "grpc")
+        if not wanted and len(one.ports) == 1:
+            return one.ports[0][1]
+        return dict(one.ports).get(wanted or "grpc")
 
 
 def _read_slice(part: _Part) -> tuple[str, _Slice]:

@@ -30,7 +30,8 @@ class KubernetesResolver(Resolver):
 
     def __init__(self, target: Target, helper: ResolverHelper) -> None:
         super().__init__(target, helper)
-        self._service, self._server = parse_service(target.rest)
+        self._service, server = parse_service(target.rest)
+        self._server = server or helper.option("clarion.kubernetes_api_server") or ""
         self._backoff = helper.backoff()
         self._salt = int(helper.random() * 2**32)
         self._watcher: Any = None
@@ -55,9 +56,8 @@ class KubernetesResolver(Resolver):
 
     def _run(self) -> None:
         """Watch until the end; on a thread of its own."""
-        server = self._server or self.helper.option("clarion.kubernetes_api_server") or ""
         api = import_module("clarion.name_lookup.kubernetes_api")
-        watcher = api.Watcher(self._service, server, self._salt, self._backoff, self._say)
+        watcher = api.Watcher(self._service, self._server, self._salt, self._backoff, self._say)
         # Whichever comes second, this or `close`, sees the other.
         self._watcher = watcher
         if self._closed:

@@ -34,5 +34,9 @@ class ProxiedResolver(DnsResolver):
             for server in self._servers
         )
 
+    def what(self) -> str:
+        """See `DnsResolver`."""
+        return f"the proxy {self._servers[0].proxy} (from {self._servers[0].source})"
+
 
 RESOLVER: Final = ProxiedResolver

@@ -79,7 +79,8 @@ class SrvResolver(DnsResolver):
             for host, addresses in pairs
         )
 
-    def _what(self) -> str:
+    def what(self) -> str:
+        """See `DnsResolver`."""
         return _name(self.target.rest)
 
     def _hosts(self, services: list[Service] | None, why: str, done: Found) -> None:
@@ -95,7 +96,7 @@ class SrvResolver(DnsResolver):
                 done(None, f"malformed SRV record: host {wrong[0].host!r}, port {wrong[0].port}")
             return
         for each in wrong:
-            _LOG.warning("%s: malformed SRV record left out: %r", self._what(), each)
+            _LOG.warning("%s: malformed SRV record left out: %r", self.what(), each)
         hosts = in_order([each for each in services if each not in wrong], self.helper.random)
         _HostQueue(self, hosts[:_MOST_HOSTS], done).start()
 

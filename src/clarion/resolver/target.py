@@ -82,6 +82,14 @@ class ProxiedAddress(NamedTuple):
     def __str__(self) -> str:
         return f"{self.server} through the proxy {self.proxy}"
 
+    def explain(self, failure: str) -> str:
+        """What the proxy did, in words, and what to do about it."""
+        named = f" (from {self.source})" if self.source else ""
+        return (
+            f"the proxy {self.proxy}{named}, asked to connect to {self.server}, {failure}; hosts that need no proxy are "
+            "listed in the environment variable no_proxy"
+        )
+
 
 Address = HostPort | UnixAddress | VsockAddress | ProxiedAddress
 

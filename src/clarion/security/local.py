@@ -6,7 +6,7 @@ import ipaddress
 import socket
 
 from clarion.credentials.kinds import LocalConnectionType
-from clarion.resolver.target import Address, UnixAddress
+from clarion.resolver.target import Address, HostPort, UnixAddress
 
 __all__ = ["is_local_address", "is_local_socket"]
 
@@ -15,6 +15,9 @@ def is_local_address(address: Address, kind: LocalConnectionType) -> bool:
     """Whether a connection to `address` is local in the way of `kind`."""
     if isinstance(address, UnixAddress):
         return kind is LocalConnectionType.UDS
+    # Neither what is behind a proxy, nor what is in another virtual machine.
+    if not isinstance(address, HostPort):
+        return False
     return kind is LocalConnectionType.LOCAL_TCP and _is_loopback(address.host)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from clarion.method import Compression
 from clarion.propagation import current_parent
 from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
+from clarion.resolver.http_proxy import through_proxy
 from clarion.resolver.registry import target_of
 from clarion.status import StatusCode
 from clarion.sync import channel_interface as interface
@@ -72,8 +74,8 @@ class Channel(interface.Channel):
         compression: Compression | None,
         credentials: Any = None,
     ) -> None:
-        self.target = target_of(target)
         self.options = ChannelOptions.read(options)
+        self.target = through_proxy(target_of(target), self.options.arguments.value, os.environ)
         self._security: Any = None
         # The call credentials of every call.
         self.sources: Sources = ()

@@ -255,6 +255,8 @@ def describe_address(sock: socket.socket) -> str:
         return f"ipv4:{address[0]}:{address[1]}"
     if sock.family == socket.AF_INET6:
         return f"ipv6:%5B{address[0]}%5D:{address[1]}"
+    if isinstance(address, tuple):
+        return f"vsock:{address[0]}:{address[1]}"
     if isinstance(address, bytes):
         address = address.decode("utf-8", "replace").replace("\0", "@")
     return f"unix:{address}"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from clarion.client_core import LinkOwner, Timer
 from clarion.http2 import Config
 from clarion.plugin_threads import apart
-from clarion.resolver.target import Address, HostPort, UnixAddress
-from clarion.sockets import give_up_unacknowledged, prepare
+from clarion.resolver.target import Address, HostPort, ProxiedAddress, UnixAddress, VsockAddress
+from clarion.sockets import give_up_unacknowledged, prepare, vsock_family
 from clarion.sync.client_link import ClientLink
 from clarion.sync.io_thread import WRITE, IoThread
 
@@ -107,7 +107,17 @@ class SyncRuntime:
                 done(None, os.strerror(code))
                 return
             give_up_unacknowledged(sock, config.keepalive)
-            if security is not None and security.encrypted:
+            if isinstance(address, ProxiedAddress):
+                from clarion.sync.tunnel import Tunnel
+
+                Tunnel(self.io, sock, address, max(give_up - self.now(), 0.0), tunnelled)
+            else:
+                tunnelled("")
+
+        def tunnelled(failure: str) -> None:
+            if failure:
+                done(None, failure)
+            elif security is not None and security.encrypted:
                 # Loaded by the channel, which has credentials.
                 from clarion.sync import tls
 
@@ -153,7 +163,11 @@ def _open(address: Address) -> tuple[socket.socket, Any]:
         path = "\0" + address.path if address.abstract else address.path
         family: int = socket.AF_UNIX
         where: Any = path
+    elif isinstance(address, VsockAddress):
+        family, where = vsock_family(), tuple(address)
     else:
+        if isinstance(address, ProxiedAddress):
+            address = address.proxy
         info = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )[0]
