@@ -98,7 +98,7 @@ clean: ## remove environments, caches, generated code and builds
 	find examples \( -name '*_pb2.py' -o -name '*_pb2.pyi' -o -name '*_pb2_grpc.py*' -o -name '*_pb.py' \) -delete
 
 .venv/.stamp: pyproject.toml tools/venvs.py
-	@$(PYTHON) tools/venvs.py .venv --extras protoc,uvloop,zstd --stamp $@
+	@$(PYTHON) tools/venvs.py .venv --extras auth,protoc,uvloop,zstd --stamp $@
 
 .venv/.dev-stamp: .venv/.stamp
 	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,protos,builds,codecs,typing --stamp $@

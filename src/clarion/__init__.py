@@ -30,6 +30,8 @@ from clarion.status import Status, StatusCode
 if TYPE_CHECKING:
     from clarion import aio as aio
     from clarion import experimental as experimental
+    from clarion import oauth2 as oauth2
+    from clarion import tls as tls
     from clarion.credentials import (
         AuthMetadataContext,
         AuthMetadataPlugin,
@@ -128,7 +130,7 @@ else:
             "clarion.sync.ready_future": "channel_ready_future",
             "clarion.sync.sync_server": "server",
         },
-        submodules=("aio", "experimental", "generated"),
+        submodules=("aio", "experimental", "generated", "oauth2", "tls"),
     )
 
 __all__ = [

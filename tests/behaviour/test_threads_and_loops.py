@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
@@ -38,10 +39,17 @@ def test_an_end_that_is_quicker_than_a_cancellation_loses_no_response(sync: Fron
     server = sync.serve(ECHOES)
     with sync.library.root.insecure_channel(server.target) as channel:
         method = channel.stream_stream(SERVICE + camel("stream_stream"))
-        _cancel_too_late(method(iter([b"%d" % number for number in range(5)])))
+        watched = threading.Event()
+
+        def requests() -> Iterator[bytes]:
+            yield b"0"
+            assert watched.wait(LIMIT)
+            yield from (b"1", b"2", b"3", b"4")
+
+        _cancel_too_late(method(requests()), watched)
 
 
-def _cancel_too_late(call: Any) -> None:
+def _cancel_too_late(call: Any, watched: threading.Event) -> None:
     assert next(call) == b"0"
     inner = call._call
     end, over = inner.end, threading.Event()
@@ -53,6 +61,7 @@ def _cancel_too_late(call: Any) -> None:
 
     inner.end = late
     assert call.add_callback(over.set)
+    watched.set()
     assert call.cancel()
     assert call.code().name == "OK"
     assert list(call) == [b"1", b"2", b"3", b"4"]

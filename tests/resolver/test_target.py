@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clarion.resolver.registry import target_of
 from clarion.resolver.target import (
     Address,
     HostPort,
+    ProxiedAddress,
     UnixAddress,
+    VsockAddress,
+    name_server,
     parse_listen_address,
     parse_target,
 )
@@ -28,13 +32,39 @@ from clarion.resolver.target import (
         ("dns:/host:5", HostPort("host", 5), "host:5"),
         ("dns:///host:5", HostPort("host", 5), "host:5"),
         ("dns:///host", HostPort("host", 443), "host"),
-        ("dns://8.8.8.8/host:5", HostPort("host", 5), "host:5"),
         ("dns:///[::1]:5", HostPort("::1", 5), "[::1]:5"),
         ("dns:///%5B::1%5D:5", HostPort("::1", 5), "[::1]:5"),
     ],
 )
 def test_names(target: str, address: HostPort, authority: str) -> None:
     assert parse_target(target) == ("dns", (address,), authority, "")
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("8.8.8.8", HostPort("8.8.8.8", 53)),
+        ("ns.test:5353", HostPort("ns.test", 5353)),
+        ("[::1]:54", HostPort("::1", 54)),
+    ],
+)
+def test_name_servers(server: str, expected: HostPort) -> None:
+    target = parse_target(f"dns://{server}/host:5")
+    assert target == ("dns", (HostPort("host", 5),), "host:5", f"//{server}/host:5")
+    assert name_server(target.rest) == expected
+    assert name_server(parse_target("dns:///host").rest) is None
+
+
+@pytest.mark.parametrize("host", ["vsock", "passthrough", "srv", "kubernetes"])
+def test_hosts_that_are_called_like_schemes(host: str) -> None:
+    assert target_of(f"{host}:50051") == ("dns", (HostPort(host, 50051),), f"{host}:50051", "")
+
+
+@pytest.mark.parametrize(
+    "target", ["passthrough:h:5", "passthrough:///h:5", "passthrough://any/h:5"]
+)
+def test_passthrough(target: str) -> None:
+    assert parse_target(target) == ("passthrough", (HostPort("h", 5),), "h:5", "")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +85,9 @@ def test_names(target: str, address: HostPort, authority: str) -> None:
         ("unix:/a/b", "unix", (UnixAddress("/a/b"),), "localhost"),
         ("unix:///a/b", "unix", (UnixAddress("/a/b"),), "localhost"),
         ("unix-abstract:a", "unix-abstract", (UnixAddress("a", True),), "localhost"),
+        ("unix:5", "unix", (UnixAddress("5"),), "localhost"),
+        ("vsock:2:5", "vsock", (VsockAddress(2, 5),), "localhost"),
+        ("vsock:///4294967295:0", "vsock", (VsockAddress(2**32 - 1, 0),), "localhost"),
     ],
 )
 def test_addresses(
@@ -87,6 +120,15 @@ def test_addresses(
         "unix:",
         "unix://relative",
         "unix-abstract:",
+        "dns://8.8.8.8:x/host",
+        "passthrough:",
+        "passthrough:///h:x",
+        "vsock:",
+        "vsock:1:",
+        "vsock:x:1",
+        "vsock:1:4294967296",
+        "vsock:1:" + "9" * 5000,
+        "vsock:-1:5",
     ],
 )
 def test_bad_targets(target: str) -> None:
@@ -113,6 +155,11 @@ def test_an_error_names_the_target() -> None:
         (UnixAddress("/a"), "unix:/a"),
         (UnixAddress("//a"), "unix:////a"),
         (UnixAddress("a", True), "unix-abstract:a"),
+        (VsockAddress(2, 5), "vsock:2:5"),
+        (
+            ProxiedAddress(HostPort("::1", 3128), "a:1", "Basic secret"),
+            "a:1 through the proxy [::1]:3128",
+        ),
     ],
 )
 def test_addresses_as_text(address: Address, text: str) -> None:
@@ -135,13 +182,15 @@ def test_addresses_as_text(address: Address, text: str) -> None:
         ("ipv6:[::1]:1", HostPort("::1", 1)),
         ("unix:/a", UnixAddress("/a")),
         ("unix-abstract:a", UnixAddress("a", True)),
+        ("vsock:2:5", VsockAddress(2, 5)),
+        ("vsock:5", HostPort("vsock", 5)),
     ],
 )
 def test_listen_addresses(address: str, expected: Address) -> None:
     assert parse_listen_address(address) == expected
 
 
-@pytest.mark.parametrize("address", ["", ":", "host:x", "dns:", "unix:"])
+@pytest.mark.parametrize("address", ["", ":", "host:x", "dns:", "unix:", "vsock:x"])
 def test_bad_listen_addresses(address: str) -> None:
     with pytest.raises(ValueError):
         parse_listen_address(address)

@@ -52,8 +52,8 @@ class ServerLink(Link):
     def auth(self) -> Any:
         """What the connection says about the client, a `clarion.security.AuthContext`; None without credentials."""
         security = self.security
-        if security is not None and self._auth is None:
-            self._auth = security.auth if self.tls is None else security.identify(self.tls)
+        if security is not None and self._auth is None and self.tls is not None:
+            self._auth = security.identify(self.tls)
         return self._auth
 
     def data_received(self, data: bytes) -> None:
@@ -80,6 +80,7 @@ class ServerLink(Link):
         self.connection.start()
         if self.security is not None and self.tls is None:
             sock = transport.get_extra_info("socket")
+            self._auth = self.security.identify(sock)
             if not self.security.admits(sock):
                 self.connection.fail(ErrorCode.INADEQUATE_SECURITY, self.security.refusal)
         admission = server.admission

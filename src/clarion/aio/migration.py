@@ -79,6 +79,10 @@ class ThreadServicerContext:
         self._context.add_done_callback(lambda _: callback())
         return True
 
+    def record_metrics(self, make: Callable[[], Any]) -> Any:
+        """See `ServicerContext`."""
+        return self._context.record_metrics(make)
+
     # Messages
 
     def read(self) -> Any:

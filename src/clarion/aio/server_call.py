@@ -21,7 +21,6 @@ from clarion.aio.waiters import Waiters
 from clarion.http2 import Connection
 from clarion.propagation import current_parent
 from clarion.protocol.messages import UnpackFailed
-from clarion.protocol.metadata import encode_metadata
 from clarion.server_core.call import ServerCall
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
@@ -68,10 +67,12 @@ class AioServerCall(ServerCall):
         link: the transport.
         task: the task the handler runs in.
         finished: the handler is done and the call's callbacks were called.
+        metrics: what the handler records of the call's load, if it does (`clarion.orca`).
     """
 
     task: asyncio.Task[None] | None = None
     finished = False
+    metrics: Any = None
     _context: ServicerContext | None = None
     _readers: Waiters | None = None
     _writers: Waiters | None = None
@@ -257,15 +258,13 @@ class AioServerCall(ServerCall):
     def _finish_stream(self, context: ServicerContext) -> None:
         if not self.headers_sent and context._code in (None, StatusCode.OK):
             self.send_initial_metadata(())
-        self.finish(
-            context._code or StatusCode.OK, context._details, encode_metadata(context._trailing)
-        )
+        self.finish(context._code or StatusCode.OK, context._details, context.trailing_fields())
 
     def _finish_aborted(self, context: ServicerContext) -> None:
         self.finish(
             context._code or StatusCode.UNKNOWN,
             context._details,
-            encode_metadata(context._trailing),
+            context.trailing_fields(),
         )
 
     def _finish_failed(self, method: Method, context: ServicerContext, error: Exception) -> None:
@@ -282,7 +281,7 @@ class AioServerCall(ServerCall):
                 code = StatusCode.UNKNOWN
             details = details or f"Unexpected {type(error)}: {error}"
         assert code is not None
-        self.finish(code, details, encode_metadata(context._trailing))
+        self.finish(code, details, context.trailing_fields())
 
     def _run_callbacks(self, context: ServicerContext) -> None:
         for callback in context._callbacks or ():

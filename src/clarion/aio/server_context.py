@@ -14,6 +14,7 @@ from clarion.aio.errors import AbortError, UsageError
 from clarion.method import Compression
 from clarion.protocol.compression import get_compressor
 from clarion.protocol.metadata import encode_metadata
+from clarion.server_core.serving import auth_properties
 from clarion.status import STATUS_CODES, Status, StatusCode
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class ServicerContext(interfaces.ServicerContext[Any, Any]):
             self._details = f"abort with OK: {self._details}"
         self._aborted = True
         call = self._call
-        call.finish(status, self._details, encode_metadata(self._trailing))
+        call.finish(status, self._details, self.trailing_fields())
         call.link.flush_soon()
         raise AbortError(f"the call was aborted: {status.name}, {self._details}")
 
@@ -163,7 +164,20 @@ class ServicerContext(interfaces.ServicerContext[Any, Any]):
             # It is read twice.
             trailing = tuple(trailing)
         encode_metadata(trailing)
-        self._trailing = trailing
+        self._trailing = () if trailing is None and self._call.metrics is not None else trailing
+
+    def record_metrics(self, make: Callable[[], Any]) -> Any:
+        """What records the call's load; made by `make` the first time. For `clarion.orca`."""
+        if self._call.metrics is None:
+            self._call.metrics = make()
+            # Calls without trailing metadata take a shorter way.
+            self._trailing = self._trailing or ()
+        return self._call.metrics
+
+    def trailing_fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The trailing metadata as header fields."""
+        fields = encode_metadata(self._trailing)
+        return fields if self._call.metrics is None else fields + self._call.metrics.fields()
 
     def set_code(self, code: StatusCode) -> None:
         """Set the status with which the call ends when the handler returns.
@@ -225,11 +239,8 @@ class ServicerContext(interfaces.ServicerContext[Any, Any]):
         return None if auth is None else auth.key
 
     def auth_context(self) -> dict[str, list[bytes]]:
-        """What the connection says about the client, by key; each value is a list of bytes."""
-        auth = self._call.link.auth
-        if auth is not None:
-            return {key: list(values) for key, values in auth.properties.items()}
-        return {"transport_security_type": [b"insecure"], "security_level": [b"TSI_SECURITY_NONE"]}
+        """What is known of the client, by key; each value is a list of bytes."""
+        return auth_properties(self._call)
 
     def time_remaining(self) -> float | None:
         """Seconds until the deadline, at least 0; None if there is none."""

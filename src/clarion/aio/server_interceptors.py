@@ -24,6 +24,7 @@ from clarion.protocol.request_head import RequestHead
 from clarion.server_core import ServerCore
 from clarion.server_core.core import call_details
 from clarion.server_core.methods import Method
+from clarion.server_core.serving import call_being_decided
 from clarion.status import StatusCode
 
 __all__ = ["InterceptedCall", "InterceptedCore"]
@@ -115,7 +116,11 @@ class InterceptedCall(AioServerCall):
         core = self.core
         assert isinstance(core, InterceptedCore)
         assert self.head is not None
-        handler = await core.handler(self.head)
+        asked_about = call_being_decided.set(self)
+        try:
+            handler = await core.handler(self.head)
+        finally:
+            call_being_decided.reset(asked_about)
         if self.over:
             return None
         if handler is None:

@@ -85,6 +85,8 @@ class _TlsProtocol(asyncio.Protocol):
         over: called with "" or what went wrong when the handshake is over.
     """
 
+    security: TlsClient | TlsServer
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -113,8 +115,36 @@ class _TlsProtocol(asyncio.Protocol):
         self.prepare()
 
     def prepare(self) -> None:
-        """The connection is there; `start` is next."""
-        raise NotImplementedError
+        """The connection is there; `begin` is next."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Have a filter made, and start with it."""
+        if not self.security.dynamic:
+            self.start(self.security.filter())
+            return
+        assert self._transport is not None
+        self._transport.pause_reading()
+        # Who is asked is the application's, and may read files.
+        apart(self._refresh)
+
+    def _refresh(self) -> None:
+        self.security.refresh()
+        try:
+            self._loop.call_soon_threadsafe(self._resume)
+        except RuntimeError:
+            # The loop is closed, and the connection with it.
+            return
+
+    def _resume(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        problem = self.security.problem
+        if problem is not None:
+            self.give_up(problem)
+            return
+        self.start(self.security.filter())
+        self._transport.resume_reading()
 
     def start(self, tls: TlsFilter) -> None:
         """Begin the handshake."""
@@ -233,9 +263,6 @@ def _nothing(failure: str) -> None:
 class _ClientProtocol(_TlsProtocol):
     security: TlsClient
 
-    def prepare(self) -> None:
-        self.start(self.security.filter())
-
     def _decrypted(self, data: bytes) -> None:
         super()._decrypted(data)
         if self.security.remembers and data and self._tls is not None:
@@ -287,7 +314,7 @@ class _ServerProtocol(_TlsProtocol):
     security: TlsServer
 
     def prepare(self) -> None:
-        server, security = self.server, self.security
+        server = self.server
         admission = server.admission
         if admission.handshakes_exceeded(len(server.handshakes), len(server.links)):
             one = admission.which_goes(server.handshakes)
@@ -297,26 +324,7 @@ class _ServerProtocol(_TlsProtocol):
                 return
             one.give_up(admission.refusal)
         server.handshakes[self] = self._loop.time()
-        if not security.dynamic:
-            self.start(security.filter())
-            return
-        assert self._transport is not None
-        self._transport.pause_reading()
-        # The fetcher is the application's; it may read files.
-        apart(self._refresh)
-
-    def _refresh(self) -> None:
-        self.security.refresh()
-        try:
-            self._loop.call_soon_threadsafe(self._resume)
-        except RuntimeError:
-            # The loop is closed, and the connection with it.
-            return
-
-    def _resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self.start(self.security.filter())
-            self._transport.resume_reading()
+        self.begin()
 
 
 def server_protocol(server: Server, link: ServerLink, security: ServerSecurity) -> asyncio.Protocol:

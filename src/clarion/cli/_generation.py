@@ -58,8 +58,8 @@ def generate_files(settings: Settings, base: Path) -> Generated:
         base: the current folder, which paths in messages start from.
 
     Raises:
-        SettingsError, ProtoFilesError, CompileError, ClashError, ProtocNotFoundError: see each; the message is for
-            the user.
+        SettingsError, ProtoFilesError, CompileError, ClashError, UnusableNameError, ProtocNotFoundError: see each; the
+            message is for the user.
         OSError: something could not be read.
     """
     if settings.out is None:
@@ -151,6 +151,7 @@ def check_clashes(names: Iterable[str]) -> None:
 
     Raises:
         ClashError: see the class.
+        UnusableNameError: a file has a name for which there can be no module.
     """
     modules: dict[str, str] = {}
     for name in names:

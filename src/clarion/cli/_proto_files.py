@@ -6,7 +6,7 @@ generated modules stand in the same folders. Rules:
 - With several include folders that hold a file, the innermost names it.
 - A folder to search that lies in no include folder is one itself.
 - A file outside of all is named from the current folder, or that of `pyproject.toml`.
-- Searches leave out hidden folders, virtual environments, `node_modules`, and the well-known types, whose classes
+- Searches leave out hidden files and folders, virtual environments, `node_modules`, and the well-known types, whose classes
   the protobuf runtime has.
 """
 
@@ -120,7 +120,9 @@ def _search(folder: Path, exclude: Iterable[Path]) -> Iterable[Path]:
             and not os.path.exists(os.path.join(place, name, "pyvenv.cfg"))
         ]
         for name in files:
-            if name.endswith(".proto") and os.path.join(place, name) not in excluded:
+            if not name.endswith(".proto") or name[0] == ".":
+                continue
+            if os.path.join(place, name) not in excluded:
                 yield Path(place, name)
 
 
@@ -132,8 +134,6 @@ def _name(path: Path, roots: Iterable[Path]) -> str:
 def _add(names: dict[str, Path], name: str, path: Path, base: Path) -> None:
     if name in names:
         _refuse(name, path, names[name], base)
-    if not name.isprintable():
-        raise ProtoFilesError(f"{name!r} has a name that no module can have")
     names[name] = path
 
 

@@ -21,6 +21,7 @@ from clarion.cli._proto_files import ProtoFilesError, shown
 from clarion.cli._protoc_binary import ProtocNotFoundError
 from clarion.cli._settings import Settings, SettingsError, nearest_settings
 from clarion.cli._watching import Snapshot, pause, take_snapshot, wait_for_change
+from clarion.codegen.names import UnusableNameError
 
 __all__ = ["generate_in", "run"]
 
@@ -93,7 +94,13 @@ def _guarded(action: Callable[[], int], prog: str, base: Path) -> int:
         return action()
     except CompileError as error:
         print(error, file=sys.stderr)
-    except (SettingsError, ProtoFilesError, ClashError, ProtocNotFoundError) as error:
+    except (
+        SettingsError,
+        ProtoFilesError,
+        ClashError,
+        UnusableNameError,
+        ProtocNotFoundError,
+    ) as error:
         print(f"{prog}: {error}", file=sys.stderr)
     except OSError as error:
         where = shown(Path(error.filename or "protoc"), base)

@@ -68,6 +68,7 @@ def respond(request: bytes) -> bytes:
     from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 
     from clarion.cli._generation import ClashError
+    from clarion.codegen.names import UnusableNameError
 
     asked = CodeGeneratorRequest.FromString(request)
     answer = CodeGeneratorResponse()
@@ -79,7 +80,7 @@ def respond(request: bytes) -> bytes:
     answer.minimum_edition, answer.maximum_edition = 998, 1001
     try:
         files = _files(asked)
-    except (_OptionError, ClashError) as error:
+    except (_OptionError, ClashError, UnusableNameError) as error:
         answer.error = f"protoc-gen-clarion: {error}"
     else:
         for name, text in files.items():

@@ -28,6 +28,7 @@ from clarion.resolver.http_proxy import address_proxy
 from clarion.resolver.registry import find_resolver
 from clarion.resolver.resolver import Resolution
 from clarion.resolver.target import Address, HostPort
+from clarion.resolver.unregistered import UnregisteredResolver
 from clarion.service_config import EMPTY, ServiceConfig, parse_service_config
 from clarion.status import StatusCode
 
@@ -55,8 +56,7 @@ class Balancing:
         self._config: ServiceConfig | None = None
         self._policy: GracefulSwitch | None = None
         self._closed = False
-        kind = find_resolver(core.target.scheme)
-        assert kind is not None, "the target was parsed by a resolver"
+        kind = find_resolver(core.target.scheme) or UnregisteredResolver
         self._resolver = kind(core.target, _ResolverHelper(core, self))
 
     def start(self) -> None:

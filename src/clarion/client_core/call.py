@@ -13,9 +13,10 @@ from clarion.client_core.channel import ChannelCore, Pending
 from clarion.client_core.hedging import Hedging, Try
 from clarion.client_core.retry import Retry
 from clarion.client_core.runtime import Link
+from clarion.client_core.selector import Selector
 from clarion.hpack import encode_literal
 from clarion.http2 import Connection
-from clarion.load_balancing.pick import Picked
+from clarion.load_balancing.pick import Pick, Picked
 from clarion.propagation import Family
 from clarion.protocol.client_stream import ClientStream
 from clarion.protocol.compression import Compressor
@@ -24,7 +25,7 @@ from clarion.protocol.messages import Uncompressed
 from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
 from clarion.rpc_error import FailedAttempt
-from clarion.service_config import MethodConfig
+from clarion.service_config import MethodConfig, RetryPolicy
 from clarion.status import StatusCode
 
 __all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "cancel_calls"]
@@ -160,6 +161,8 @@ class ClientCall:
         outcome: how the call ended, once it did.
         parent: the call that is served where this one was made, if this one ends with it.
         path: the method, once the service config was applied to the call.
+        configured: the service config or the picker has a say in the call's attempts.
+        answer: why the picker gave it no connection just now, and who asked.
         picked: what the picker said of the next attempt, if it wants more than a connection.
         hedging: the tries, if the call is hedged and none of them is its attempt yet.
     """
@@ -173,8 +176,11 @@ class ClientCall:
     outcome: Outcome | None = None
     parent: Family | None = None
     path: str | None = None
+    configured = False
+    answer: tuple[Selector, Pick] | None = None
     picked: Picked | None = None
     hedging: Hedging | None = None
+    _policy: RetryPolicy | None = None
     _retry: Retry | None = None
     _failed: tuple[FailedAttempt, ...] = ()
     _max_receive: int | None = None
@@ -238,9 +244,10 @@ class ClientCall:
         """Start the call; with its one request, if the method has one."""
         self._message = message
         self._half_closed = message is not None
-        link = self.core.link
+        core = self.core
+        link = core.link or core.find_link(self)
         if link is None:
-            self.core.wait(self)
+            core.wait(self)
         else:
             self.link_available(link)
 
@@ -260,7 +267,7 @@ class ClientCall:
             return self.hedging is not None and self.hedging.offer(message)
         self._sent_messages = True
         if self._retry is not None and not self._retry.keep(message):
-            self._retry = None
+            self.commit()
         attempt.connection.send_message(attempt, *message)
         attempt.link.flush_soon()
         return True
@@ -339,19 +346,32 @@ class ClientCall:
                 self.deadline_set()
         limit = options.max_receive
         if config.max_response is not None:
+            self.configured = True
             self._max_receive = (
                 config.max_response if limit < 0 else min(limit, config.max_response)
             )
         if options.retries and size + 5 <= options.retry_buffer:
-            limit = options.retry_buffer
             if config.retry is not None:
-                self._retry = Retry(config.retry, core.throttle, limit, core.runtime.random)
+                self._policy = config.retry
+                if self._message is None:
+                    # It has to be there to keep the requests. Otherwise the first failure is early enough.
+                    self._begin_retry()
             elif config.hedging is not None:
-                self.hedging = Hedging(self, core, config.hedging, limit)
+                self.hedging = Hedging(self, core, config.hedging, options.retry_buffer)
 
     def commit(self) -> None:
         """What happens next to the call is final."""
-        self._retry = None
+        self._policy = self._retry = None
+
+    def _begin_retry(self) -> Retry | None:
+        """What the call knows of its tries, or None: there is one only."""
+        if self._retry is None and self._policy is not None:
+            core = self.core
+            self.configured = True
+            self._retry = Retry(
+                self._policy, core.throttle, core.options.retry_buffer, core.runtime.random
+            )
+        return self._retry
 
     def find_stream(self, link: Link, waiting: Pending) -> bool:
         """Tell whether a stream can be opened on `link`; else `waiting` waits until one can, there or elsewhere."""
@@ -392,11 +412,11 @@ class ClientCall:
             assert refused is not None
             self._finish(refused)
             return
-        if self.path is None:
+        if self.configured:
+            block, attempt = self._configured_attempt(link)
+        else:
             block = connection.encoder.encode(start.fields)
             attempt = Attempt(self, link)
-        else:
-            block, attempt = self._configured_attempt(link)
         if start.deadline is not None:
             timeout = encode_timeout(start.deadline - connection.now())
             block += _TIMEOUT_NAME + bytes((len(timeout),)) + timeout
@@ -479,7 +499,7 @@ class ClientCall:
             return
         if self.hedging is not None and not self.hedging.stop():
             return
-        retry = self._retry
+        retry = self._begin_retry()
         if retry is not None and outcome.unprocessed:
             delay = retry.after(outcome, False)
             if delay is not None:
@@ -495,6 +515,13 @@ class ClientCall:
         if self.outcome is not None or attempt is not self.attempt:
             return
         retry = self._retry
+        if self._policy is not None:
+            if outcome.code is not StatusCode.OK:
+                retry = self._begin_retry()
+            elif retry is None:
+                throttle = self.core.throttle
+                if throttle is not None:
+                    throttle.succeeded()
         if (
             outcome.unprocessed
             and not self._retried

@@ -169,12 +169,25 @@ class ChannelCore:
     def find_link(self, call: ClientCall) -> Link | None:
         """A connection for `call`, or None: then it has to `wait`. From any thread."""
         selector = self._selector
-        if selector is None or not selector.admit(call) or call.hedging is not None:
+        if selector is None:
+            return None
+        if selector.configures and not (selector.admit(call) and call.hedging is None):
+            return None
+        turn = selector.turn
+        if turn is not None:
+            subchannel = turn().subchannel
+            return subchannel.link if type(subchannel) is Subchannel else None
+        only = selector.only
+        if only is not None:
+            return only.link
+        if not selector.admit(call):
             return None
         pick = selector.pick(call)
-        if type(pick) is not Picked:
-            return None
-        return selector.take(pick, call)
+        if type(pick) is Picked:
+            return selector.take(pick, call)
+        # It is not asked twice: its answer may have been a matter of chance.
+        call.answer = selector, pick
+        return None
 
     def wait(self, waiting: Pending) -> None:
         """Give a call a connection as soon as there is one."""
@@ -209,7 +222,11 @@ class ChannelCore:
             # Picks are for attempts.
             waiting.link_available(next(iter(self.links)))
             return
-        pick = selector.pick(call)
+        answer, call.answer = call.answer, None
+        if answer is not None and answer[0] is selector:
+            pick = answer[1]
+        else:
+            pick = selector.pick(call)
         if type(pick) is Picked:
             link = selector.take(pick, call)
             if link is not None:
@@ -330,7 +347,7 @@ class ChannelCore:
             call.link_failed(outcome)
         self._check_idle()
 
-    def retry_later(self, call: ClientCall, delay: float) -> None:
+    def retry_later(self, call: Pending, delay: float) -> None:
         """The same in `delay` seconds; from any thread."""
 
         def begin() -> None:

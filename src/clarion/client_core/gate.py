@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clarion.client_core.channel import ChannelCore
-from clarion.client_core.runtime import Link
+from clarion.client_core.retry import Throttle
+from clarion.client_core.runtime import Link, Runtime
 from clarion.credentials.call import Sources, describe_call
 from clarion.credentials.fetch import INSUFFICIENT, Fields, constant_fields, fetch
 from clarion.protocol.metadata import metadata_size
@@ -79,6 +80,20 @@ class CredentialGate:
     def awaited(self) -> str:
         """See `ChannelCore`."""
         return "the metadata of its call credentials" if self._asked else self._core.awaited
+
+    @property
+    def runtime(self) -> Runtime:
+        """See `ChannelCore`."""
+        return self._core.runtime
+
+    @property
+    def throttle(self) -> Throttle | None:
+        """See `ChannelCore`."""
+        return self._core.throttle
+
+    def retry_later(self, call: ClientCall, delay: float) -> None:
+        """Let `call` try to pass again in `delay` seconds: there was no connection."""
+        self._core.retry_later(self, delay)
 
     def wait(self, call: ClientCall) -> None:
         """Let `call` through when its metadata is there."""

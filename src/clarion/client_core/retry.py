@@ -41,6 +41,9 @@ class Throttle:
 
     def succeeded(self) -> None:
         """An attempt ended, and its status is no reason to try again."""
+        if self._tokens >= self.config.max_tokens:
+            # As nearly always, and then there is nothing to change.
+            return
         with self._lock:
             self._tokens = min(self._tokens + self.config.token_ratio, self.config.max_tokens)
 

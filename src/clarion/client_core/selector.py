@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ _LOG = logging.getLogger(__name__)
 # Methods remembered by path; a program that makes up more paths than that gets them worked out anew.
 _MOST_METHODS = 1000
 
+# Of iterators made in C.
+_STEPS_ARE_ATOMIC: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+
 
 class Selector:
     """A picker and a service config.
@@ -33,9 +37,14 @@ class Selector:
         config: the service config.
         lock: held while the picker, or a `done` of what it picked, runs.
         core: the channel.
+
+    Attributes:
+        picker: see above.
+        configures: the service config says something of methods, so every call has to be admitted.
+        only, turn: the picker's, where the channel can go by them.
     """
 
-    __slots__ = ("_config", "_core", "_lock", "_methods", "picker")
+    __slots__ = ("_config", "_core", "_lock", "_methods", "configures", "only", "picker", "turn")
 
     def __init__(
         self,
@@ -49,6 +58,10 @@ class Selector:
         self._lock = lock
         self._core = core
         self._methods: dict[bytes, tuple[str, MethodConfig | None]] = {}
+        self.configures = bool(config.methods)
+        only = picker.only
+        self.only = only if isinstance(only, Subchannel) else None
+        self.turn = picker.turn if _STEPS_ARE_ATOMIC else None
 
     def admit(self, call: ClientCall) -> bool:
         """Apply the service config to `call`, once in its life; False if that ended it."""
@@ -95,4 +108,5 @@ class Selector:
             self._core.pick_unused(before)
         if pick.done is not None or pick.metadata:
             call.picked = pick
+            call.configured = True
         return link

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from clarion.codegen.names import is_plain, module_alias, module_name
+from clarion.codegen.names import is_plain, literal, module_alias, module_name
 
 __all__ = ["PROTOC_LAYOUT", "Layout"]
 
@@ -99,9 +99,10 @@ class Layout:
 def _dynamic(package: str, module: str, alias: str) -> str:
     if package.startswith("."):
         separator = "" if package.endswith(".") else "."
-        return f'{alias} = importlib.import_module("{package}{separator}{module}", __package__)'
+        name = literal(f"{package}{separator}{module}")
+        return f"{alias} = importlib.import_module({name}, __package__)"
     name = f"{package}.{module}" if package else module
-    return f'{alias} = importlib.import_module("{name}")'
+    return f"{alias} = importlib.import_module({literal(name)})"
 
 
 PROTOC_LAYOUT = Layout()

@@ -20,7 +20,14 @@ from collections.abc import Iterable, Iterator
 from clarion.codegen.class_names import FURTHER
 from clarion.codegen.comments import docstring
 from clarion.codegen.layout import PROTOC_LAYOUT, Layout
-from clarion.codegen.names import MessageName, attribute, module_alias, needs_getattr, output_path
+from clarion.codegen.names import (
+    MessageName,
+    attribute,
+    literal,
+    module_alias,
+    needs_getattr,
+    output_path,
+)
 from clarion.codegen.services import File, Method, Service, services_of
 
 __all__ = ["generate"]
@@ -71,7 +78,8 @@ def _stub(service: Service) -> Iterator[str]:
     yield "            channel: A clarion.Channel or a clarion.aio.Channel."
     yield '        """'
     if service.deprecated:
-        yield f'        clarion.generated.warn_deprecated("{service.deprecated}", channel)'
+        warning = literal(service.deprecated)
+        yield f"        clarion.generated.warn_deprecated({warning}, channel)"
     yield f"        if self.__class__ is {_global(name)} and clarion.generated.is_async(channel):"
     yield f'            self.__class__ = __getattr__("{service.classes.async_stub}")'
     for method in service.methods:
@@ -82,7 +90,7 @@ def _stub(service: Service) -> Iterator[str]:
                 f"            {lines[0]}",
                 *[f"    {line}" for line in lines[1:-1]],
                 "            ),",
-                f'            "{method.deprecated}",',
+                f"            {literal(method.deprecated)},",
                 "        )",
             ]
         if needs_getattr(method.name):

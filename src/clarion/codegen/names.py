@@ -16,15 +16,29 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
 __all__ = [
     "MessageName",
+    "UnusableNameError",
     "attribute",
     "find_messages",
     "is_plain",
+    "literal",
     "module_alias",
     "module_name",
     "module_path",
     "needs_getattr",
     "output_path",
 ]
+
+
+class UnusableNameError(ValueError):
+    """A .proto file has a name for which no module can be generated; the message is one line."""
+
+
+def literal(text: str) -> str:
+    """Return the string literal for text from outside, such as a file's name, which may hold anything."""
+    safe = text.replace("\\", "\\\\").replace('"', '\\"')
+    if not safe.isprintable():
+        safe = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in safe)
+    return f'"{safe}"'
 
 
 def _stem(proto_file: str) -> str:
@@ -47,7 +61,7 @@ def module_alias(proto_file: str) -> str:
     if alias.isidentifier():
         return alias
     # A file's name may hold anything; different ones must not become one.
-    return "".join(c if c.isalnum() or c == "_" else f"_x{ord(c):x}_" for c in f"_{alias}")
+    return "".join(c if f"_{c}".isidentifier() else f"_x{ord(c):x}_" for c in f"_{alias}")
 
 
 @cache
@@ -55,14 +69,21 @@ def module_path(proto_file: str) -> str:
     """Return where the message classes of `proto_file` go, relative to the output directory.
 
     That is where Python looks for `module_name(proto_file)`: a dot in a file's name makes a folder.
+
+    Raises:
+        UnusableNameError: the path would lead out of that directory, as for `.x.proto`, or the name cannot be written
+            into the first line of the module.
     """
-    return module_name(proto_file).replace(".", "/") + ".py"
+    name = module_name(proto_file)
+    if not (proto_file.isprintable() and "\\" not in proto_file and all(name.split("."))):
+        raise UnusableNameError(f"{proto_file!r} is a name for which there can be no module")
+    return name.replace(".", "/") + ".py"
 
 
 @cache
 def output_path(proto_file: str) -> str:
-    """Return where the stubs of `proto_file` go, relative to the output directory."""
-    return module_name(proto_file).replace(".", "/") + "_grpc.py"
+    """Return where the stubs of `proto_file` go, relative to the output directory; see `module_path`."""
+    return module_path(proto_file).removesuffix(".py") + "_grpc.py"
 
 
 @cache

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from clarion.codegen.class_names import free_name
 from clarion.codegen.comments import docstring
 from clarion.codegen.layout import PROTOC_LAYOUT, Layout
-from clarion.codegen.names import MessageName, needs_getattr, output_path
+from clarion.codegen.names import MessageName, literal, needs_getattr, output_path
 from clarion.codegen.services import File, Method, Service, services_of
 
 __all__ = ["generate_types"]
@@ -84,7 +84,7 @@ class _Names:
         return f"{self.message(method.request)}, {self.message(method.response)}"
 
     def deprecated(self, message: str) -> str:
-        return f'@{self.typing_extensions}.deprecated("{message}")'
+        return f"@{self.typing_extensions}.deprecated({literal(message)})"
 
 
 def _sayable(service: Service) -> list[Method]:

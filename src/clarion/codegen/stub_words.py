@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
 from clarion.codegen.class_names import free_name
 from clarion.codegen.layout import Layout
-from clarion.codegen.names import module_alias, needs_getattr
+from clarion.codegen.names import literal, module_alias, needs_getattr
 from clarion.codegen.type_index import ProtoType
 
 __all__ = ["DEPRECATED_USE", "Words", "enum_base", "is_sayable"]
@@ -110,7 +110,8 @@ class Words:
 
     def deprecated(self, what: str) -> str:
         """The decorator (PEP 702) for `what`, which the .proto file says is deprecated."""
-        return f'@{self._alias("deprecated")}("{what} is deprecated in {self.file.name}")'
+        message = literal(f"{what} is deprecated in {self.file.name}")
+        return f"@{self._alias('deprecated')}({message})"
 
     def type_named(self, full_name: str) -> ProtoType:
         """The message or enum that a field names."""

@@ -8,13 +8,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from clarion.credentials.google import GoogleAuth, is_google_auth
 from clarion.credentials.kinds import Plugin, Token
+from clarion.status import StatusCode
 
 __all__ = [
     "AuthMetadataContext",
     "AuthMetadataPlugin",
     "AuthMetadataPluginCallback",
     "CallCredentials",
+    "CallCredentialsError",
     "CallDescription",
     "Sources",
     "access_token_call_credentials",
@@ -57,7 +60,7 @@ class AuthMetadataPluginCallback(abc.ABC):  # noqa: B024
 
         Args:
             metadata: `(key, value)` pairs, or None for none.
-            error: why there is no metadata; the call then ends with UNAVAILABLE.
+            error: why there is no metadata; the call then ends with UNAVAILABLE, or as a `CallCredentialsError` says.
         """
         raise NotImplementedError
 
@@ -75,6 +78,29 @@ class AuthMetadataPlugin(abc.ABC):  # noqa: B024
             callback: where the metadata goes.
         """
         raise NotImplementedError
+
+
+class CallCredentialsError(Exception):
+    """Why there is no metadata, and what the call ends with; for plugins to raise, or to pass to their callback.
+
+    Other exceptions end the call with UNAVAILABLE, as with grpcio.
+
+    Args:
+        details: what went wrong, without secrets: it becomes the call's details.
+        code: `UNAUTHENTICATED` for credentials that are refused or unusable, so that trying again is of no use;
+            `UNAVAILABLE` for what may pass. gRFC A54 allows no other code that would do here.
+
+    Raises:
+        ValueError: another code.
+    """
+
+    def __init__(self, details: str, code: StatusCode = StatusCode.UNAUTHENTICATED) -> None:
+        if code not in (StatusCode.UNAUTHENTICATED, StatusCode.UNAVAILABLE):
+            raise ValueError(
+                f"call credentials end calls with UNAUTHENTICATED or UNAVAILABLE, not {code!r}"
+            )
+        super().__init__(details)
+        self.code = code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +134,11 @@ def sources_of(credentials: Any) -> Sources:
     sources = getattr(credentials, "_credentials", None)
     if isinstance(credentials, CallCredentials) and isinstance(sources, tuple):
         return sources
+    if is_google_auth(credentials):
+        return metadata_call_credentials(credentials)._credentials  # type: ignore[no-any-return]
     raise TypeError(
-        f"call credentials expected (metadata_call_credentials() makes some), not {credentials!r}"
+        "call credentials expected (metadata_call_credentials() makes some), "
+        f"not {type(credentials).__name__}"
     )
 
 
@@ -119,9 +148,13 @@ def metadata_call_credentials(
     """Call credentials from a plugin that makes metadata.
 
     Args:
-        metadata_plugin: see `AuthMetadataPlugin`. It runs with the context variables that are set here.
+        metadata_plugin: see `AuthMetadataPlugin`. It runs with the context variables that are set here. Credentials of
+            google-auth (`google.auth.credentials.Credentials`) are taken as they are.
         name: the plugin's name, for logs.
     """
+    if is_google_auth(metadata_plugin):
+        name = name or type(metadata_plugin).__name__
+        metadata_plugin = GoogleAuth(metadata_plugin)
     if name is None:
         name = getattr(metadata_plugin, "__name__", None) or type(metadata_plugin).__name__
     return CallCredentials((Plugin(metadata_plugin, name, contextvars.copy_context()),))

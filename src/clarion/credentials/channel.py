@@ -46,8 +46,10 @@ def kind_of_channel(credentials: Any) -> ChannelKind:
     kind = getattr(credentials, "_credentials", None)
     if isinstance(credentials, ChannelCredentials) and isinstance(kind, ChannelKind):
         return kind
+    # Its type alone: what was passed instead may be a token or a key.
     raise TypeError(
-        f"channel credentials expected (ssl_channel_credentials() makes some), not {credentials!r}"
+        "channel credentials expected (ssl_channel_credentials() makes some), "
+        f"not {type(credentials).__name__}"
     )
 
 

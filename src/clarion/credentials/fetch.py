@@ -14,6 +14,7 @@ from typing import Any
 from clarion.credentials.call import (
     AuthMetadataContext,
     AuthMetadataPluginCallback,
+    CallCredentialsError,
     Sources,
 )
 from clarion.credentials.kinds import Plugin
@@ -95,12 +96,16 @@ class _Fetch:
         try:
             # A context can be entered once at a time, and calls come at the same time.
             source.context.copy().run(source.plugin, self._context, callback)
+        except CallCredentialsError as error:
+            callback.failed(error)
         except BaseException as error:
             _LOG.exception("the call credentials plugin %s raised", source.name)
             callback.failed(error)
 
     def _answered(self, metadata: Any, error: BaseException | None) -> None:
-        if error is not None:
+        if isinstance(error, CallCredentialsError):
+            self._done(Outcome(error.code, str(error)))
+        elif error is not None:
             self._fail(f"Getting metadata from plugin failed with error: {error}")
         elif self._add(metadata):
             self.go_on()

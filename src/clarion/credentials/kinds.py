@@ -16,6 +16,7 @@ __all__ = [
     "CertificateConfiguration",
     "ChannelKind",
     "Composite",
+    "DynamicSsl",
     "DynamicSslServer",
     "Insecure",
     "Local",
@@ -60,11 +61,22 @@ def bytes_or_none(value: Any, name: str) -> bytes | None:
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False, eq=False, weakref_slot=True)
 class Ssl:
-    """TLS. PEM texts; without roots, those of the system."""
+    """TLS. PEM texts; without roots, those of the system; without revocation lists, nothing counts as revoked."""
 
     root_certificates: bytes | None
     private_key: bytes | None
     certificate_chain: bytes | None
+    crls: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False, eq=False)
+class DynamicSsl:
+    """TLS with certificates that are asked for with each connection.
+
+    `fetcher` may block, and may be called by several threads. It returns the same object while nothing changed.
+    """
+
+    fetcher: Callable[[], Ssl]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,11 +100,11 @@ class Alts:
 class Composite:
     """A channel's security, and the call credentials of each call on it."""
 
-    channel: Ssl | Local | Insecure | Alts
+    channel: Ssl | DynamicSsl | Local | Insecure | Alts
     calls: tuple[Plugin | Token, ...]
 
 
-ChannelKind = Ssl | Local | Insecure | Alts | Composite
+ChannelKind = Ssl | DynamicSsl | Local | Insecure | Alts | Composite
 
 
 # Calls: call credentials are a tuple of these, in the order in which their metadata goes out.
@@ -123,6 +135,7 @@ class CertificateConfiguration:
 
     pairs: Pairs
     root_certificates: bytes | None
+    crls: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

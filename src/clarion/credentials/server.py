@@ -55,7 +55,8 @@ def kind_of_server(credentials: Any) -> ServerKind:
     if isinstance(credentials, ServerCredentials) and isinstance(kind, ServerKind):
         return kind
     raise TypeError(
-        f"server credentials expected (ssl_server_credentials() makes some), not {credentials!r}"
+        "server credentials expected (ssl_server_credentials() makes some), "
+        f"not {type(credentials).__name__}"
     )
 
 
@@ -131,7 +132,7 @@ def dynamic_ssl_server_credentials(
     if not isinstance(initial_certificate_configuration, ServerCertificateConfiguration):
         raise TypeError(
             "initial_certificate_configuration must come from ssl_server_certificate_configuration(), "
-            f"not {initial_certificate_configuration!r}"
+            f"not {type(initial_certificate_configuration).__name__}"
         )
     if not callable(certificate_configuration_fetcher):
         raise TypeError("certificate_configuration_fetcher must be callable")

@@ -135,9 +135,12 @@ class Picker(ABC):
     Attributes:
         only: the READY subchannel to which every call goes without further ado, or None. A channel whose picker has
             one asks no more: this is what makes pick_first cost nothing.
+        turn: gives the next answer to any call, or None. It may be called in place of `pick`, by any thread and without
+            the lock, so it is one step of something made in C; its answers want to hear nothing and add no metadata.
     """
 
     only: Subchannel | None = None
+    turn: Callable[[], Picked] | None = None
 
     @abstractmethod
     def pick(self, info: PickInfo) -> Pick:

@@ -63,9 +63,9 @@ def _ask(name: str, kind: str, server: HostPort | None, timeout: float) -> Any:
         import dns.name
         import dns.resolver
     except ImportError:
-        what = f"{kind} records" if server is None else f"the name server {server}"
+        what = f"for {kind} records" if server is None else f"the name server {server}"
         raise LookUpError(
-            f"asking for {what} takes dnspython: pip install 'clarion-rpc[dns]'"
+            f"asking {what} takes dnspython: pip install 'clarion-rpc[dns]'"
         ) from None
     try:
         resolver = dns.resolver.Resolver(configure=server is None)

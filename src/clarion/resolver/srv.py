@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import functools
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from clarion.resolver.dns import DnsResolver, Found, is_address
@@ -161,15 +163,10 @@ def in_order(services: Sequence[Service], random: Callable[[], float]) -> list[_
             key=lambda each: (each.weight > 0, each),
         )
         while left:
-            point = random() * (sum(each.weight for each in left) + 1)
-            chosen = left[-1]
-            for each in left:
-                point -= each.weight
-                if point < 1:
-                    chosen = each
-                    break
-            left.remove(chosen)
-            ordered.append(_Host(chosen, rank))
+            sums = list(accumulate(each.weight for each in left))
+            point = random() * (sums[-1] + 1)
+            # The first whose sum is not below what was drawn.
+            ordered.append(_Host(left.pop(bisect_right(sums, point - 1)), rank))
     return ordered
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import ssl
+import threading
 import weakref
 from typing import Any, NamedTuple
 
 from clarion.client_core import ChannelOptions
 from clarion.credentials.call import Sources
 from clarion.credentials.channel import kind_of_channel
-from clarion.credentials.kinds import Alts, Composite, Local, LocalConnectionType, Ssl
+from clarion.credentials.kinds import (
+    Alts,
+    Composite,
+    DynamicSsl,
+    Local,
+    LocalConnectionType,
+    Ssl,
+)
 from clarion.resolver.target import Address, Target
 from clarion.security.contexts import BadCredentials, client_context
 from clarion.security.filter import TlsFilter
@@ -18,6 +27,9 @@ from clarion.security.local import is_local_address
 from clarion.security.sessions import SessionCache
 
 __all__ = ["ClientSecurity", "LocalClient", "Secured", "TlsClient", "secure"]
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class AltsClient:
@@ -62,29 +74,53 @@ class TlsClient:
 
     Attributes:
         remembers: sessions are kept.
+        dynamic: there is somebody to ask before each connection; see `refresh`.
+        problem: why there can be no connection for now, or None.
     """
 
     encrypted = True
     takes_call_credentials = True
     unusable = None
 
-    def __init__(self, credentials: Ssl, server_name: str, cache: SessionCache | None) -> None:
+    def __init__(
+        self, credentials: Ssl | DynamicSsl, server_name: str, cache: SessionCache | None
+    ) -> None:
         self.server_name = server_name
+        self.dynamic = isinstance(credentials, DynamicSsl)
+        self.problem: str | None = None
         self.remembers = cache is not None
         self._cache = cache
         self._context: ssl.SSLContext | None = None
-        self._problem: str | None = None
-        try:
-            self._context = _context(credentials)
-        except BadCredentials as error:
-            self._problem = f"the channel's credentials cannot be used: {error}"
+        self._lock = threading.Lock()
+        self._fetcher = credentials.fetcher if isinstance(credentials, DynamicSsl) else None
+        if isinstance(credentials, Ssl):
+            try:
+                self._context = _context(credentials)
+            except BadCredentials as error:
+                self._unusable(error)
 
     def refuse(self, address: Address) -> str | None:
         """Why there may be no connection to `address`, or None."""
-        return self._problem
+        return None if self.dynamic else self.problem
+
+    def refresh(self) -> None:
+        """Ask for the certificates, which may block, and take what comes. Never raises; see `problem`."""
+        assert self._fetcher is not None
+        with self._lock:
+            try:
+                self._context = _context(self._fetcher())
+                self.problem = None
+            except Exception as error:
+                if self._context is None:
+                    self._unusable(error)
+                    return
+                _LOG.warning("the last certificates of a channel stay in use: %s", error)
+
+    def _unusable(self, error: Exception) -> None:
+        self.problem = f"the channel's credentials cannot be used: {error}"
 
     def filter(self) -> TlsFilter:
-        """TLS for a new connection; not to be had where `refuse` says why."""
+        """TLS for a new connection; not to be had where `problem` says why."""
         assert self._context is not None
         session = None
         if self._cache is not None:
@@ -95,8 +131,9 @@ class TlsClient:
 
     def remember(self, filter: TlsFilter) -> None:
         """Keep the session of a connection that worked. In TLS 1.3 it comes after the handshake."""
-        if self._cache is not None and self._context is not None:
-            self._cache.put(self._context, self.server_name, filter.ssl.session)
+        if self._cache is not None:
+            # Its own context: that of the next connection may be another.
+            self._cache.put(filter.ssl.context, self.server_name, filter.ssl.session)
 
 
 _contexts: weakref.WeakKeyDictionary[Ssl, ssl.SSLContext] = weakref.WeakKeyDictionary()
@@ -148,7 +185,7 @@ def secure(credentials: Any, target: Target, options: ChannelOptions) -> Secured
         security = LocalClient(kind.connection)
     elif isinstance(kind, Alts):
         security = AltsClient()
-    elif isinstance(kind, Ssl):
+    elif isinstance(kind, (Ssl, DynamicSsl)):
         override = options.target_name
         authority = options.authority or override or target.authority
         cache = getattr(options.session_cache, "_cache", None)

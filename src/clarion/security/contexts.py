@@ -22,6 +22,7 @@ CIPHERS_VARIABLE = "GRPC_SSL_CIPHER_SUITES"
 
 # Of TLS 1.2, what RFC 9113's appendix A allows; TLS 1.3 has no others.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_CRL = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 _CERTIFICATE = re.compile(rb"-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----.*?-----END \1-----", re.DOTALL)
 
 
@@ -42,6 +43,7 @@ def client_context(credentials: Ssl) -> ssl.SSLContext:
         _trust(context, credentials.root_certificates, "root_certificates")
     else:
         _trust_default(context)
+    _revoke(context, credentials.crls)
     key, chain = credentials.private_key, credentials.certificate_chain
     if key is not None and chain is not None:
         _prove(context, key, chain)
@@ -76,6 +78,7 @@ def server_context(
             )
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         _trust(context, roots, "root_certificates")
+        _revoke(context, configuration.crls)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -102,6 +105,22 @@ def _trust(context: ssl.SSLContext, roots: bytes, name: str) -> None:
         context.load_verify_locations(cadata=found.decode("ascii") + "\n")
     except (ssl.SSLError, ValueError) as error:
         raise BadCredentials(f"{name} cannot be read: {_reason(error)}") from error
+
+
+def _revoke(context: ssl.SSLContext, crls: bytes | None) -> None:
+    """Refuse certificates that `crls` revoke, and those of whose authority there is no valid list (RFC 5280 §6.3)."""
+    if crls is None:
+        return
+    # The lists alone: a certificate among them must not become a root.
+    found = b"\n".join(match.group() for match in _CRL.finditer(crls))
+    if not found:
+        raise BadCredentials("crls have no PEM certificate revocation list")
+    with _file(found + b"\n") as path:
+        try:
+            context.load_verify_locations(cafile=path)
+        except (ssl.SSLError, OSError) as error:
+            raise BadCredentials(f"crls {_unreadable(error)}") from error
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
 
 
 def _trust_default(context: ssl.SSLContext) -> None:
@@ -157,4 +176,9 @@ def _reason(error: Exception) -> str:
     if reason is None:
         # The key could not be decoded, or only with a password.
         return "cannot be read: no usable PEM key, or an encrypted one"
-    return f"cannot be read: {str(reason).lower().replace('_', ' ')}"
+    return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> str:
+    reason = str(getattr(error, "reason", None) or "no usable PEM")
+    return f"cannot be read: {reason.lower().replace('_', ' ')}"

@@ -16,6 +16,10 @@ NOT_LOCAL = "this port takes connections from within the machine only"
 """What a client hears that is somewhere else (`local_server_credentials`)."""
 
 
+# X509_V_ERR_UNABLE_TO_GET_CRL
+_NO_CRL = 3
+
+
 class PeerClosed(ssl.SSLError):
     """The peer closed the connection instead of going on with the handshake."""
 
@@ -41,6 +45,8 @@ def explain(error: Exception, filter: TlsFilter) -> str:
         return f"TLS handshake failed: the peer speaks {what} on this port, not TLS"
     if isinstance(error, ssl.SSLCertVerificationError):
         why = str(error.verify_message or "").rstrip(".")
+        if error.verify_code == _NO_CRL:
+            why += " (none of the certificate revocation lists given is of its authority)"
         return f"TLS handshake failed: certificate verify failed: {why}{_presented(filter)}"
     reason = str(getattr(error, "reason", None) or "")
     if "_ALERT_" in reason:

@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 
 from clarion.security.filter import TlsFilter
+from clarion.security.local import PeerProcess
 
 __all__ = ["AuthContext", "local_context", "tls_context"]
 
@@ -23,6 +24,8 @@ _SUBJECT_NAMES = {
 }
 _ALTERNATIVE_NAMES = "x509_subject_alternative_name"
 _KINDS = {"URI": "peer_uri", "DNS": "peer_dns", "email": "peer_email", "IP Address": "peer_ip"}
+# The `ssl` module's ENCODING_DER, which is not public.
+_DER = 2
 _LEVEL = [b"TSI_PRIVACY_AND_INTEGRITY"]
 
 
@@ -46,9 +49,17 @@ class AuthContext:
         return None if self.key is None else list(self.properties[self.key])
 
 
-def local_context() -> AuthContext:
-    """The context of a connection within the machine."""
+def local_context(process: PeerProcess | None = None) -> AuthContext:
+    """The context of a connection within the machine.
+
+    Args:
+        process: who connected, where the system tells.
+    """
     properties = {"transport_security_type": [b"local"], "security_level": _LEVEL}
+    if process is not None:
+        properties["unix_uid"] = [b"%d" % process.uid]
+        properties["unix_gid"] = [b"%d" % process.gid]
+        properties["unix_pid"] = [b"%d" % process.pid]
     return AuthContext(properties, "transport_security_type")
 
 
@@ -59,7 +70,7 @@ def tls_context(filter: TlsFilter) -> AuthContext:
     der = filter.ssl.getpeercert(binary_form=True)
     if der:
         certificate: Any = filter.ssl.getpeercert() or {}
-        key = _add_certificate(properties, certificate, der)
+        key = _add_certificate(properties, certificate, der, _chain(filter, der))
     properties["security_level"] = _LEVEL
     reused = bool(filter.ssl.session_reused)
     properties["ssl_session_reused"] = [b"true" if reused else b"false"]
@@ -75,7 +86,7 @@ def tls_context(filter: TlsFilter) -> AuthContext:
 
 
 def _add_certificate(
-    properties: dict[str, list[bytes]], certificate: Any, der: bytes
+    properties: dict[str, list[bytes]], certificate: Any, der: bytes, chain: bytes
 ) -> str | None:
     """Returns the key of the identities."""
     key = None
@@ -89,6 +100,7 @@ def _add_certificate(
         key = "x509_common_name"
         properties[key] = common[:1]
     properties["x509_pem_cert"] = [ssl.DER_cert_to_PEM_cert(der).encode()]
+    properties["x509_pem_cert_chain"] = [chain]
     names = [
         (_KINDS[kind], _alternative(kind, value))
         for kind, value in certificate.get("subjectAltName", ())
@@ -102,6 +114,14 @@ def _add_certificate(
             if values:
                 properties[each] = values
     return key
+
+
+def _chain(filter: TlsFilter, der: bytes) -> bytes:
+    """What the peer sent, PEM, its own certificate first; that one alone where a session was resumed."""
+    # Public in Python 3.13, the object under it has it in all versions.
+    inner: Any = filter.ssl._sslobj  # type: ignore[attr-defined]
+    chain = [each.public_bytes(_DER) for each in inner.get_unverified_chain() or ()] or [der]
+    return "".join(map(ssl.DER_cert_to_PEM_cert, chain)).encode()
 
 
 def _alternative(kind: str, value: str) -> bytes:

@@ -24,7 +24,7 @@ from clarion.security.contexts import BadCredentials, server_context
 from clarion.security.failures import NOT_LOCAL
 from clarion.security.filter import TlsFilter
 from clarion.security.identity import AuthContext, local_context, tls_context
-from clarion.security.local import is_local_socket
+from clarion.security.local import is_local_socket, peer_process
 from clarion.security.names import certificate_names, matches
 
 __all__ = ["LocalServer", "ServerSecurity", "TlsServer", "server_security"]
@@ -37,12 +37,15 @@ class LocalServer:
 
     def __init__(self, kind: LocalConnectionType) -> None:
         self._kind = kind
-        self.auth = local_context()
         self.refusal = NOT_LOCAL
 
     def admits(self, sock: socket.socket) -> bool:
         """Whether an accepted connection is one of these."""
         return is_local_socket(sock, self._kind)
+
+    def identify(self, sock: Any) -> AuthContext:
+        """What is known of the client of an accepted connection."""
+        return local_context(peer_process(sock))
 
 
 class TlsServer:
@@ -55,7 +58,10 @@ class TlsServer:
 
     Attributes:
         dynamic: there is a fetcher to ask before each connection; see `refresh`.
+        problem: none; there always is a last certificate.
     """
+
+    problem = None
 
     def __init__(
         self,

@@ -7,6 +7,8 @@ and answers through the `ServerStream` methods.
 
 from __future__ import annotations
 
+from typing import Any
+
 from clarion.http2 import Abort, Connection, ErrorCode
 from clarion.propagation import Family
 from clarion.protocol.server_stream import ServerStream
@@ -37,6 +39,7 @@ class ServerCall(ServerStream, Family):
         requests_done: the client half-closed.
         deadline: when the call must be over, on the connection's clock, or None.
         abort: why the call was cut off by the client or the connection, or None.
+        identity: who makes the call, a `clarion.auth.Identity`, if an authenticator found out.
     """
 
     method: Method | None = None
@@ -49,6 +52,7 @@ class ServerCall(ServerStream, Family):
     deadline: float | None = None
     abort: Abort | None = None
     admitted = False
+    identity: Any = None
 
     def __init__(self, core: ServerCore, connection: Connection, stream_id: int) -> None:
         options = core.options

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from clarion.http2 import Connection
 from clarion.propagation import current_parent
 from clarion.protocol.messages import UnpackFailed
-from clarion.protocol.metadata import encode_metadata
 from clarion.server_core import ServerCall
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 from clarion.sync.errors import CallOver
 from clarion.sync.io_thread import Timer
 from clarion.sync.server_context import ServicerContext
+from clarion.sync.slow_stream import SlowStream
 
 if TYPE_CHECKING:
     from clarion.sync.server_link import ServerLink
@@ -159,8 +159,8 @@ class SyncServerCall(ServerCall):
             else:
                 argument = self._request(method)
             if method.response_streaming:
-                self._stream(method, argument, context)
-                self._finish(context)
+                if self._stream(method, argument, context):
+                    self._finish(context)
             else:
                 self._answer(method, context, method.behavior(argument, context))
         except CallOver as over:
@@ -177,8 +177,12 @@ class SyncServerCall(ServerCall):
             # The context knows the call; both knowing each other would leave them to the collector.
             self._context = None
 
-    def _stream(self, method: Method, argument: Any, context: ServicerContext) -> None:
+    def _stream(self, method: Method, argument: Any, context: ServicerContext) -> bool:
+        """Send the responses; return False if some are still to come, for which this thread does not wait."""
         responses = method.behavior(argument, context)
+        if type(responses) is SlowStream:
+            responses.go_on(self)
+            return False
         try:
             for response in responses:
                 self._send(method, context, response)
@@ -186,6 +190,7 @@ class SyncServerCall(ServerCall):
             close = getattr(responses, "close", None)
             if close is not None:
                 close()
+        return True
 
     def _request(self, method: Method) -> Any:
         message = self.request
@@ -248,7 +253,7 @@ class SyncServerCall(ServerCall):
 
     def _finish(self, context: ServicerContext) -> None:
         """End the call with what its handler set."""
-        fields = encode_metadata(context._trailing)
+        fields = context.trailing_fields()
         link = self.link
         with link.lock:
             if self.over:
@@ -283,7 +288,7 @@ class SyncServerCall(ServerCall):
                 if code in (None, StatusCode.OK):
                     code = StatusCode.UNKNOWN
                 details = details or f"Exception calling application: {error}"
-        fields = encode_metadata(context._trailing)
+        fields = context.trailing_fields()
         with self.link.lock:
             if not self.over:
                 self.finish(code or StatusCode.UNKNOWN, details, fields)

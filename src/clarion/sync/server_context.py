@@ -14,6 +14,7 @@ from clarion.metadata import Metadata
 from clarion.method import Compression
 from clarion.protocol.compression import get_compressor
 from clarion.protocol.metadata import encode_metadata
+from clarion.server_core.serving import auth_properties
 from clarion.status import Status, StatusCode
 from clarion.sync import interfaces
 from clarion.sync.errors import CallOver
@@ -59,6 +60,9 @@ class ServicerContext(interfaces.ServicerContext):
     # What was given to `set_code` where that is no status; the call ends with UNKNOWN then, as with grpcio.
     _odd_code: Any = None
 
+    # What the handler records of the call's load, if it does (`clarion.orca`).
+    _metrics: Any = None
+
     def __init__(self, call: SyncServerCall) -> None:
         self._call = call
         self._code: StatusCode | None = None
@@ -95,11 +99,8 @@ class ServicerContext(interfaces.ServicerContext):
         return None if auth is None else auth.key
 
     def auth_context(self) -> dict[str, list[bytes]]:
-        """What the connection says about the client, by key; each value is a list of bytes."""
-        auth = self._call.link.auth
-        if auth is not None:
-            return {key: list(values) for key, values in auth.properties.items()}
-        return {"transport_security_type": [b"insecure"], "security_level": [b"TSI_SECURITY_NONE"]}
+        """What is known of the client, by key; each value is a list of bytes."""
+        return auth_properties(self._call)
 
     def is_active(self) -> bool:
         """Whether the call still goes on."""
@@ -165,7 +166,20 @@ class ServicerContext(interfaces.ServicerContext):
         """
         trailing = _pairs(trailing_metadata)
         encode_metadata(trailing)
-        self._trailing = trailing
+        self._trailing = () if trailing is None and self._metrics is not None else trailing
+
+    def record_metrics(self, make: Callable[[], Any]) -> Any:
+        """What records the call's load; made by `make` the first time. For `clarion.orca`."""
+        if self._metrics is None:
+            self._metrics = make()
+            # Calls without trailing metadata take a shorter way.
+            self._trailing = self._trailing or ()
+        return self._metrics
+
+    def trailing_fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The trailing metadata as header fields."""
+        fields = encode_metadata(self._trailing)
+        return fields if self._metrics is None else fields + self._metrics.fields()
 
     def trailing_metadata(self) -> Any:
         """The trailing metadata as it was set; None if it was not."""

@@ -21,6 +21,7 @@ from clarion.protocol.request_head import RequestHead
 from clarion.server_core import ServerCore
 from clarion.server_core.core import call_details
 from clarion.server_core.methods import Method
+from clarion.server_core.serving import call_being_decided
 from clarion.status import StatusCode
 from clarion.sync.interceptor_interface import ServerInterceptor
 from clarion.sync.server_call import SyncServerCall
@@ -79,6 +80,7 @@ class InterceptedCall(SyncServerCall):
         head, core = self.head, self.core
         assert head is not None
         assert isinstance(core, InterceptedCore)
+        asked_about = call_being_decided.set(self)
         try:
             handler = core.decide(call_details(head))
             if handler is not None:
@@ -90,6 +92,9 @@ class InterceptedCall(SyncServerCall):
                 raise
         else:
             self._finish_with(StatusCode.UNIMPLEMENTED, f"Method not found! {head.path}")
+        finally:
+            # The handler runs in the same context; it and the call must not know each other.
+            call_being_decided.reset(asked_about)
         return None
 
     def _settle(self, method: Method) -> bool:

@@ -311,7 +311,21 @@ def connect(
         done(link, "")
         link.catch_up()
 
-    Handshake(io, sock, seconds, agreed).start(security.filter())
+    handshake = Handshake(io, sock, seconds, agreed)
+    if security.dynamic:
+        # Its certificates may be in files.
+        apart(functools.partial(_refresh_and_connect, io, security, handshake))
+    else:
+        handshake.start(security.filter())
+
+
+def _refresh_and_connect(io: IoThread, security: TlsClient, handshake: Handshake) -> None:
+    security.refresh()
+    problem = security.problem
+    if problem is None:
+        io.post(lambda: handshake.start(security.filter()))
+    else:
+        io.post(lambda: handshake.give_up(problem))
 
 
 def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSecurity) -> None:
@@ -319,7 +333,7 @@ def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSe
     if isinstance(security, LocalServer):
         admitted = security.admits(sock)
         link = ServerLink(server, sock, io)
-        link.auth = security.auth
+        link.auth = security.identify(sock)
         if not admitted:
             link.turn_away(security.refusal, ErrorCode.INADEQUATE_SECURITY)
         server.add_link(link)
