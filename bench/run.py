@@ -145,9 +145,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     usable, skipped = find(candidates() if any(s.neutral for s in scenarios) else known)
     skipped = {i.name: skipped[i.name] for i in known if i.name in skipped}
     chosen = [one for one in usable if one in known]
-    if h2load.find() is None and any(s.name == "unary-server" for s in scenarios):
-        skipped["unary-server"] = "h2load is not on the path (Debian: nghttp2-client)"
-        scenarios = [s for s in scenarios if s.name != "unary-server"]
+    if h2load.find() is None:
+        for name in {"unary-server", "unary-tls"} & {s.name for s in scenarios}:
+            skipped[name] = "h2load is not on the path (Debian: nghttp2-client)"
+            scenarios = [s for s in scenarios if s.name != name]
     for name, reason in skipped.items():
         say(f"skipped: {name}: {reason}")
     context = Context(

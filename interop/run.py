@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whole = not (beginnings or flags.cases or flags.front_end)
     output = flags.output or (DOCUMENT if whole else None)
     if output is not None:
-        output.write_text(document(ready, skipped, cells))
+        output.write_text(document(ready, skipped, cells, settings.sizes))
     passed = sum(cell.passed for cell in cells)
     explained = len(cells) - passed - len(failed)
     minutes = (time.monotonic() - begun) / 60

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clarion.client_core import ChannelOptions
 from clarion.protocol.arguments import Arguments
+from clarion.resolver.dns import DnsResolver
+from clarion.resolver.http_proxy import address_proxy, through_proxy
+from clarion.resolver.kubernetes import KubernetesResolver
+from clarion.resolver.registry import target_of
 from clarion.server_core import ServerOptions
 
 _HERE = Path(__file__).parent
-OWN = {"clarion.propagate"}
+OWN = {
+    "clarion.dns_refresh_interval_ms",
+    "clarion.kubernetes_api_server",
+    "clarion.propagate",
+}
 # grpcio's documented names: those of its header of channel arguments and of compression, and Python's own.
 NAMES = (_HERE / "channel_arg_names.txt").read_text(encoding="utf-8").split()
 PAGE = (_HERE.parent / "docs" / "channel-arguments.md").read_text(encoding="utf-8")
@@ -71,7 +80,14 @@ def test_the_page_lists_no_other_names() -> None:
 
 
 def test_channels_read_what_the_page_says(asked: set[str]) -> None:
-    ChannelOptions.read(())
+    options = ChannelOptions.read(())
+    # These are read when the target is known, and when there is something to look up.
+    option = options.arguments.value
+    helper: Any = SimpleNamespace(option=option, backoff=lambda: None, random=lambda: 0.0)
+    through_proxy(target_of("host"), option, {})
+    address_proxy(option, {})
+    DnsResolver(target_of("host"), helper)
+    KubernetesResolver(target_of("kubernetes:///a.b"), helper)
     assert asked == SHARED | CHANNELS
 
 

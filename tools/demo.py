@@ -15,11 +15,13 @@ import importlib.util
 import os
 import queue
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -252,6 +254,13 @@ def chat(demo: Demo) -> None:
         bob.finish()
 
 
+def load_balancing(demo: Demo) -> None:
+    """load_balancing: a resolver and a policy of one's own"""
+    lines = ("30 sessions, 1 server for each", 'servers: ["first", "second", "third"]')
+    with demo.server("load_balancing/server.py", signal.SIGTERM) as port:
+        demo.client("load_balancing/client.py", port, *lines)
+
+
 _WEATHER = (
     "Bergen: 21.5",
     "Bergen: 20.0",
@@ -294,16 +303,92 @@ def protobuf_py(demo: Demo) -> None:
     _codecs(demo, "protobuf_py", "protobuf", "protoc_gen_py")
 
 
+def _certificates(demo: Demo, example: str, directory: str, *arguments: str) -> bool:
+    """Run the example's certificates.sh."""
+    if shutil.which("openssl") is None or shutil.which("sh") is None:
+        print("  skipped: openssl is not installed here", flush=True)
+        return False
+    script = demo.examples / example / "certificates.sh"
+    command = ["sh", str(script), directory, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DemoError(f"the certificates of {example} could not be made: {done.stderr}")
+    return True
+
+
+def tls(demo: Demo) -> None:
+    """tls: a certificate, and who trusts it"""
+    with tempfile.TemporaryDirectory() as directory:
+        if not _certificates(demo, "tls", directory):
+            return
+        with (
+            demo.server("tls/server.py", signal.SIGTERM, directory) as port,
+            demo.program("client", "tls/client.py", port, directory) as client,
+        ):
+            client.expect("Hello, Alice!")
+            line = client.next_line() or ""
+            parts = ("UNAVAILABLE: ", "certificate verify failed", "'CN=localhost' for localhost")
+            if not all(part in line for part in parts):
+                raise client.error(f"printed {line!r} where it should say what it does not trust")
+            client.finish()
+
+
+def mtls_rotation(demo: Demo) -> None:
+    """mtls_rotation: certificates on both sides, renewed while they are in use"""
+    identity = "spiffe://example.org/client"
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("server", "client"):
+            if not _certificates(demo, "mtls_rotation", directory, name):
+                return
+        with (
+            demo.server("mtls_rotation/server.py", signal.SIGTERM, directory) as port,
+            demo.program("client", "mtls_rotation/client.py", port, directory) as client,
+        ):
+            client.expect(f"first connection: {identity}/1")
+            client.expect("renew the certificate, then press Enter")
+            for name in ("server", "client"):
+                _certificates(demo, "mtls_rotation", directory, name, "2")
+            client.type("")
+            client.expect(f"new connection:   {identity}/2")
+            client.expect(f"first connection: {identity}/1")
+            client.finish()
+
+
+def oauth2(demo: Demo) -> None:
+    """oauth2: a token for each call, got and kept by the client"""
+    with demo.program("server", "oauth2/server.py", str(demo.port)) as server:
+        match = _LISTENING.match(server.next_line() or "")
+        url = (server.next_line() or "").removeprefix("Token server: ")
+        if match is None or not url.startswith("http"):
+            server.drain()
+            raise server.error("did not start")
+        demo.client(
+            "oauth2/client.py",
+            match[1],
+            "Hello, example-client!",
+            "UNAUTHENTICATED: the token server 127.0.0.1 refused: HTTP 401, invalid_client",
+            "UNAUTHENTICATED: say who you are: no valid token",
+            kind=url,
+        )
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("Server stopped")
+        server.finish()
+
+
 SCENES: dict[str, Callable[[Demo], None]] = {
     "hello": hello,
     "hello-async": hello_async,
     "prices": prices,
     "upload": upload,
     "chat": chat,
+    "load-balancing": load_balancing,
     "json": json,
     "msgspec": msgspec,
     "betterproto2": betterproto2,
     "protobuf-py": protobuf_py,
+    "tls": tls,
+    "mtls-rotation": mtls_rotation,
+    "oauth2": oauth2,
 }
 
 

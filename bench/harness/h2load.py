@@ -98,7 +98,9 @@ def find() -> str | None:
     return shutil.which("h2load")
 
 
-def load(port: int, connections: int, streams: int, seconds: float) -> Report:
+def load(
+    port: int, connections: int, streams: int, seconds: float, *, scheme: str = "http"
+) -> Report:
     """Call SayHello for `seconds` over `connections`, each with up to `streams` calls at a time."""
     program = find()
     if program is None:
@@ -115,6 +117,6 @@ def load(port: int, connections: int, streams: int, seconds: float) -> Report:
         "--header=content-type: application/grpc",
         "--header=te: trailers",
         f"--data={body}",
-        f"http://127.0.0.1:{port}/hello.Greeter/SayHello",
+        f"{scheme}://127.0.0.1:{port}/hello.Greeter/SayHello",
     ]
     return check(parse(run_pinned(command)))

@@ -5,10 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["BENCH", "GENERATED", "LOAD_CORE", "RESULTS", "ROOT", "SERVER_CORE", "pinned"]
+__all__ = [
+    "BENCH",
+    "CERTIFICATES",
+    "GENERATED",
+    "LOAD_CORE",
+    "RESULTS",
+    "ROOT",
+    "SERVER_CORE",
+    "pinned",
+]
 
 BENCH = Path(__file__).resolve().parent.parent
 ROOT = BENCH.parent
+CERTIFICATES = ROOT / "tests" / "support" / "certificates"
 GENERATED = BENCH / ".generated"
 RESULTS = BENCH / "results"
 

@@ -23,7 +23,8 @@ class Metric:
     `fronts` maps Clarion's front ends that get a row to the row's label; `targets` maps a front
     end to the ratio to reach: at least that where more is better, at most that where less is.
     `waking` says that the figure is bound by how quickly a process is woken, so that its floor
-    (`programs/floor_server.py`) tells something.
+    (`programs/floor_server.py`) tells something. `against` is set where the figure is a ratio
+    already, of two things of the same implementation: it names the second one.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Metric:
     targets: Mapping[str, float] = field(default_factory=dict)
     use_median: bool = False
     waking: bool = False
+    against: str = ""
 
     def summary(self, values: Sequence[float]) -> float:
         """One figure of all repetitions: the best, or the median.
@@ -59,6 +61,17 @@ def _streaming(key: str, title: str, *, waking: bool = False) -> Metric:
     return Metric(key, title, "messages/s", same_front_end=False, targets=targets, waking=waking)
 
 
+def _picks(key: str, title: str, against: str, target: float | None = 0.95) -> Metric:
+    return Metric(
+        key,
+        title,
+        "x",
+        targets={} if target is None else _targets(target),
+        use_median=True,
+        against=against,
+    )
+
+
 METRICS: dict[str, Metric] = {
     metric.key: metric
     for metric in (
@@ -67,6 +80,8 @@ METRICS: dict[str, Metric] = {
             "server-1x1", "Server, unary, 1 x 1", "requests/s", targets=_targets(8.0), waking=True
         ),
         Metric("server-cpu", "Server CPU per unary RPC", "us", more_is_better=False),
+        Metric("tls-4x32", "Server, unary, TLS, 4 x 32", "requests/s", targets=_targets(4.0)),
+        Metric("tls-cpu", "Server CPU per unary RPC, TLS", "us", more_is_better=False),
         Metric(
             "client-sequential",
             "Client, unary, time of one call",
@@ -80,6 +95,15 @@ METRICS: dict[str, Metric] = {
             "requests/s",
             fronts={"sync": "sync, 16 threads", "aio": "aio, 64 tasks"},
             targets=_targets(2.5),
+        ),
+        *(
+            _picks(f"picks-{key}-{width}", f"Client, {title}, {words}", against, target)
+            for key, title, against, target in (
+                ("round-robin", "round_robin", "3 pick_first channels", 0.95),
+                ("turns", "3 pick_first channels", "1 of them", None),
+                ("retries", "retryPolicy", "no retryPolicy", 0.95),
+            )
+            for width, words in (("sequential", "one at a time"), ("concurrent", "many"))
         ),
         _streaming("server-down", "Server, server streaming"),
         _streaming("server-pingpong-1", "Server, bidi ping-pong, 1 stream", waking=True),

@@ -106,6 +106,8 @@ def _row(
     value = ours[1] if ours else None
     baseline = theirs[1] if theirs else None
     target = metric.targets.get(front)
+    if metric.against:
+        baseline = 1.0
     ratio = _divide(value, baseline)
     # A variant of ours that failed its load may not hide behind one that did not.
     broken = any(
@@ -125,7 +127,7 @@ def _row(
         ratio=ratio,
         variant=ours[0] if ours else "",
         plain_ratio=_divide(plain[1] if plain else None, baseline),
-        baseline=theirs[0] if theirs else "",
+        baseline=metric.against or (theirs[0] if theirs else ""),
         target=target,
         floor=_divide(floor[1] if floor else None, baseline),
         result="invalid" if broken else verdict(metric, ratio, target),

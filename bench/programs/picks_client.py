@@ -59,7 +59,7 @@ class Totals:
     """Calls and CPU seconds of each channel, a slice at a time."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.found = {name: (0, 0.0) for name in names}
+        self.found = dict.fromkeys(names, (0, 0.0))
 
     def add(self, name: str, calls: int, seconds: float) -> None:
         done, before = self.found[name]
@@ -120,13 +120,12 @@ def sync_slice(call: Any, workers: int, seconds: float) -> int:
     return sum(totals)
 
 
-def run_sync(grpc: Any, target: str, workers: int, seconds: float) -> Totals:
+def run_sync(grpc: Any, target: str, totals: Totals, workers: int, seconds: float) -> None:
     channels = {
         name: [grpc.insecure_channel(one, options=options(config)) for one in targets(name, target)]
         for name, config in CONFIGS.items()
     }
     calls = {name: hello(group) for name, group in channels.items()}
-    totals = Totals(list(calls))
     try:
         for name, group in channels.items():
             for channel in group:
@@ -140,7 +139,6 @@ def run_sync(grpc: Any, target: str, workers: int, seconds: float) -> Totals:
     finally:
         for channel in itertools.chain(*channels.values()):
             channel.close()
-    return totals
 
 
 async def aio_slice(call: Any, tasks: int, seconds: float) -> int:
@@ -157,13 +155,12 @@ async def aio_slice(call: Any, tasks: int, seconds: float) -> int:
     return sum(await asyncio.gather(*(work() for _ in range(tasks))))
 
 
-async def run_aio(aio: Any, target: str, tasks: int, seconds: float) -> Totals:
+async def run_aio(aio: Any, target: str, totals: Totals, tasks: int, seconds: float) -> None:
     channels = {
         name: [aio.insecure_channel(one, options=options(config)) for one in targets(name, target)]
         for name, config in CONFIGS.items()
     }
     calls = {name: hello(group) for name, group in channels.items()}
-    totals = Totals(list(calls))
     try:
         for name, group in channels.items():
             for channel in group:
@@ -177,7 +174,6 @@ async def run_aio(aio: Any, target: str, tasks: int, seconds: float) -> Totals:
     finally:
         for channel in itertools.chain(*channels.values()):
             await channel.close()
-    return totals
 
 
 def main() -> None:
@@ -192,17 +188,13 @@ def main() -> None:
     results: dict[str, tuple[int, float]] = {}
     for width in ("sequential", "concurrent"):
         workers = 1 if width == "sequential" else WORKERS[args.mode]
-        totals: list[Totals] = []
+        totals = Totals(list(CONFIGS))
         if args.mode == "sync":
-            totals.append(run_sync(load(args.library), args.target, workers, args.seconds))
+            run_sync(load(args.library), args.target, totals, workers, args.seconds)
         else:
             aio = load("grpc.aio" if args.library == "grpcio" else f"{args.library}.aio")
-
-            async def run(aio: Any = aio, workers: int = workers) -> None:
-                totals.append(await run_aio(aio, args.target, workers, args.seconds))
-
-            run_loop(run(), args.loop)
-        results |= {f"{width}-{name}": found for name, found in totals[0].found.items()}
+            run_loop(run_aio(aio, args.target, totals, workers, args.seconds), args.loop)
+        results |= {f"{width}-{name}": found for name, found in totals.found.items()}
     print_results({name: results[name] for name in args.works.split(",")})
 
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent import futures
 from typing import Any
 
+from bench.harness.layout import CERTIFICATES
 from bench.programs.shared import UNLIMITED, load, messages, run_loop
 
 __all__: list[str] = []
@@ -82,24 +83,32 @@ def handlers(grpc: Any, service: SyncService | AioService) -> tuple[Any, Any]:
     )
 
 
-def serve_sync(grpc: Any) -> None:
+def add_port(grpc: Any, server: Any, tls: bool) -> int:
+    """A port of loopback, with the certificate of the tests if it is to have one."""
+    if not tls:
+        return int(server.add_insecure_port("127.0.0.1:0"))
+    pair = (CERTIFICATES / "server.key").read_bytes(), (CERTIFICATES / "server.pem").read_bytes()
+    return int(server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair])))
+
+
+def serve_sync(grpc: Any, tls: bool) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=10), options=UNLIMITED)
     server.add_generic_rpc_handlers(handlers(grpc, SyncService()))
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = add_port(grpc, server, tls)
     server.start()
     print(f"PORT {port}", flush=True)
     stopping.wait()
     server.stop(0).wait()
 
 
-async def serve_aio(grpc: Any, aio: Any) -> None:
+async def serve_aio(grpc: Any, aio: Any, tls: bool) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     server = aio.server(options=UNLIMITED)
     server.add_generic_rpc_handlers(handlers(grpc, AioService()))
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = add_port(grpc, server, tls)
     await server.start()
     print(f"PORT {port}", flush=True)
     await stopping.wait()
@@ -111,13 +120,14 @@ def main() -> None:
     parser.add_argument("--library", required=True, choices=["grpcio", "clarion"])
     parser.add_argument("--mode", required=True, choices=["sync", "aio"])
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
+    parser.add_argument("--tls", action="store_true")
     args = parser.parse_args()
     grpc = load(args.library)
     if args.mode == "sync":
-        serve_sync(grpc)
+        serve_sync(grpc, args.tls)
     else:
         aio = load("grpc.aio" if args.library == "grpcio" else f"{args.library}.aio")
-        run_loop(serve_aio(grpc, aio), args.loop)
+        run_loop(serve_aio(grpc, aio, args.tls), args.loop)
 
 
 if __name__ == "__main__":

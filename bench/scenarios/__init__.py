@@ -6,10 +6,12 @@ from bench.scenarios import (
     footprint,
     memory,
     payload,
+    picks,
     streaming_client,
     streaming_server,
     unary_client,
     unary_server,
+    unary_tls,
 )
 from bench.scenarios.base import Scenario
 
@@ -17,7 +19,9 @@ __all__ = ["SCENARIOS"]
 
 SCENARIOS: tuple[Scenario, ...] = (
     unary_server.SCENARIO,
+    unary_tls.SCENARIO,
     unary_client.SCENARIO,
+    picks.SCENARIO,
     streaming_server.SCENARIO,
     streaming_client.SCENARIO,
     payload.SCENARIO,

@@ -1,7 +1,7 @@
 """What round_robin over three servers, and a retry policy that nothing makes use of, cost a client.
 
-Each figure is a ratio within one client: calls in a second of its CPU time, with one channel and with the other, which
-take turns.
+Each figure is a ratio within one client: calls in a second of its CPU time, with one kind of channel and with another,
+which take turns.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from bench.scenarios.base import Context, Figures, Scenario
 __all__ = ["SCENARIO"]
 
 SERVERS = 3
-CHANNELS = ("plain", "round-robin", "retries")
+CHANNELS = ("plain", "turns", "round-robin", "retries")
 WIDTHS = ("sequential", "concurrent")
-METRICS = tuple(f"picks-{channel}-{width}" for channel in CHANNELS[1:] for width in WIDTHS)
+COMPARED = {"round-robin": "turns", "turns": "plain", "retries": "plain"}
+METRICS = tuple(f"picks-{channel}-{width}" for channel in COMPARED for width in WIDTHS)
 
 
 def applies(implementation: Implementation) -> bool:
@@ -41,8 +42,8 @@ def measure(implementation: Implementation, context: Context) -> Figures:
         target = "ipv4:" + ",".join(server.target for server in servers)
         rates = run_client(command, target, works, 3 * context.seconds)
     return {
-        f"picks-{channel}-{width}": rates[f"{width}-{channel}"] / rates[f"{width}-plain"]
-        for channel in CHANNELS[1:]
+        f"picks-{channel}-{width}": rates[f"{width}-{channel}"] / rates[f"{width}-{other}"]
+        for channel, other in COMPARED.items()
         for width in WIDTHS
     }
 

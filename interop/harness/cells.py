@@ -82,10 +82,8 @@ def flags_of(
     flags = ["--server_host=localhost", f"--server_port={port}", f"--test_case={key.case}"]
     if key.case == "google_default_credentials":
         flags.append("--custom_credentials_type=google_default_credentials")
-        if key.direction is Direction.CLIENT:
-            flags.append("--use_test_ca=true")
-        else:
-            flags.append("--use_tls=false")
+        # The official programs take the system's authorities: see what `Peer.environment` says of them.
+        flags.append("--use_tls=false" if official else "--use_test_ca=true")
     else:
         flags.append(f"--use_tls={str(key.tls).lower()}")
         if key.tls:

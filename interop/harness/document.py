@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 
 from interop.cases import CASES
-from interop.harness.cells import FRONT_ENDS, Cell, Direction, Key
+from interop.harness.cells import FRONT_ENDS, Cell, Direction, Key, Sizes
 from interop.harness.peers import Peer
 
 __all__ = ["document"]
@@ -88,10 +88,13 @@ def _section(peer: Peer, cells: Sequence[Cell]) -> list[str]:
     return lines
 
 
-def document(ready: Sequence[Peer], skipped: Mapping[str, str], cells: Sequence[Cell]) -> str:
+def document(
+    ready: Sequence[Peer], skipped: Mapping[str, str], cells: Sequence[Cell], sizes: Sizes
+) -> str:
     """The page."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    lines = [_HEAD, f"This run: {python} on {platform.system()} {platform.machine()}.", ""]
+    calls = f"{sizes.soak_iterations} calls in a soak, {sizes.concurrent_calls} concurrent ones"
+    lines = [_HEAD, f"This run: {python} on {platform.system()} {platform.machine()}; {calls}.", ""]
     lines += _versions(ready, skipped, cells)
     for peer in ready:
         lines += _section(peer, cells)

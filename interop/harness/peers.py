@@ -149,7 +149,7 @@ class Java(Peer):
             target.mkdir(parents=True, exist_ok=True)
             for certificate in certificates:
                 shutil.copy(certificate, target)
-            # What Java trusts in place of its own authorities, for google_default_credentials.
+            # In place of Java's own authorities, for google_default_credentials.
             trusted = folder / "trusted.p12"
             trusted.unlink(missing_ok=True)
             store = ["-keystore", trusted, "-storetype", "PKCS12", "-storepass", _STORE]

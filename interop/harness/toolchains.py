@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import os
 import shutil
 import subprocess
@@ -70,10 +71,10 @@ def _digest(files: Iterable[Path], *words: str) -> str:
 
 
 def build(name: str, sources: Iterable[Path], make: Callable[[Path], None]) -> Path:
-    """The folder `.build/NAME`, made by `make` unless it came from the same sources."""
+    """The folder `.build/NAME`, made by `make` unless that has made it of the same sources before."""
     folder = BUILD / name
     stamp = folder / "stamp"
-    digest = _digest(sources)
+    digest = _digest(sources, inspect.getsource(make))
     if not stamp.exists() or stamp.read_text() != digest:
         folder.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)

@@ -29,6 +29,7 @@ from clarion.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from clarion import aio as aio
+    from clarion import auth as auth
     from clarion import experimental as experimental
     from clarion import oauth2 as oauth2
     from clarion import tls as tls
@@ -58,8 +59,8 @@ if TYPE_CHECKING:
         xds_channel_credentials,
         xds_server_credentials,
     )
-    from clarion.proto_imports import import_protos
     from clarion.descriptors import method_descriptor
+    from clarion.proto_imports import import_protos
     from clarion.replace import install_as_grpc
     from clarion.runtime_protos import protos, protos_and_services, services
     from clarion.sync.channel import insecure_channel, secure_channel
@@ -130,7 +131,7 @@ else:
             "clarion.sync.ready_future": "channel_ready_future",
             "clarion.sync.sync_server": "server",
         },
-        submodules=("aio", "experimental", "generated", "oauth2", "tls"),
+        submodules=("aio", "auth", "experimental", "generated", "oauth2", "tls"),
     )
 
 __all__ = [

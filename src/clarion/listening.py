@@ -133,7 +133,8 @@ def _bind_unix(address: UnixAddress, backlog: int) -> Listener:
 def _bind_vsock(address: VsockAddress, backlog: int) -> Listener:
     sock = socket.socket(vsock_family(), socket.SOCK_STREAM)
     try:
-        sock.bind(tuple(address))
+        # 0 means any port, as it does elsewhere; vsock itself has another number for that.
+        sock.bind((address.cid, address.port or getattr(socket, "VMADDR_PORT_ANY", 0)))
         sock.listen(backlog)
         sock.setblocking(False)
         return Listener([sock], int(sock.getsockname()[1]))

@@ -101,3 +101,12 @@ def test_verdict(metric: str, ratio: float | None, target: float | None, result:
 
 def test_best_of_nothing() -> None:
     assert best(METRICS["server-4x32"], {}) is None
+
+
+def test_a_figure_that_is_a_ratio_already_is_compared_with_nobody() -> None:
+    figures = {"grpcio-aio": [0.5], "clarion-aio": [0.9, 0.97, 0.98], "clarion-sync": [0.8]}
+    found = row("picks-retries-concurrent", figures, "aio")
+    assert found.ratio == pytest.approx(0.97)
+    assert found.baseline == "no retryPolicy"
+    assert found.result == "pass"
+    assert row("picks-retries-concurrent", figures, "sync").result == "fail"

@@ -117,6 +117,15 @@ def test_a_wheel_from_hatchling(project: Path) -> None:
     assert _in_wheel(project) == EXPECTED
 
 
+def test_a_build_holds_nothing_from_outside_of_the_project(project: Path) -> None:
+    settings = SETTINGS.replace("src/parcels/protos", "../elsewhere")
+    (project / "pyproject.toml").write_text(HATCH + settings)
+    done = _pip_wheel(project, "hatchling", hook=True)
+    assert done.returncode != 0
+    assert "elsewhere, which is outside of the project" in done.stdout + done.stderr
+    assert not (project.parent / "elsewhere").exists()
+
+
 def test_a_build_ends_at_a_bad_proto_file(project: Path) -> None:
     (project / "pyproject.toml").write_text(HATCH + SETTINGS)
     (project / "protos/parcel.proto").write_text("broken")

@@ -116,13 +116,20 @@ def test_the_caret_counts_characters_and_not_bytes(project: Path, fails: Fails) 
     assert line[len(caret) - 1 :] == "zork"
 
 
-def test_what_follows_from_a_broken_import_is_not_repeated(project: Path, fails: Fails) -> None:
-    (project / "protos/first.proto").write_text('syntax = "proto3"; message First { int }')
-    (project / "protos/second.proto").write_text(
-        'syntax = "proto3"; import "first.proto"; message Second { First first = 1; }'
+@pytest.mark.parametrize("mistake", ["int", "Absent absent = 1;"])
+@pytest.mark.parametrize(("broken", "user"), [("first", "second"), ("second", "first")])
+def test_what_follows_from_a_broken_import_is_not_repeated(
+    broken: str, user: str, mistake: str, project: Path, fails: Fails
+) -> None:
+    (project / f"protos/{broken}.proto").write_text(
+        f'syntax = "proto3"; message Broken {{ {mistake} }}'
     )
+    (project / f"protos/{user}.proto").write_text(
+        f'syntax = "proto3"; import "{broken}.proto"; message User {{ Broken first = 1; }}'
+    )
+    (project / "protos/a.proto").write_text(f'syntax = "proto3"; import "{user}.proto";')
     places = [line for line in fails().splitlines() if line.startswith("protos")]
-    assert [place.split(":")[0] for place in places] == ["protos/first.proto"]
+    assert {place.split(":")[0] for place in places} == {f"protos/{broken}.proto"}
 
 
 def test_an_import_that_is_in_another_folder(project: Path, fails: Fails) -> None:
@@ -171,6 +178,26 @@ def test_names_that_clash(names: list[str], said: str, project: Path, fails: Fai
         (project / "protos" / name).parent.mkdir(parents=True, exist_ok=True)
         (project / "protos" / name).write_text('syntax = "proto3";')
     assert fails() == f"clarion generate: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "name", [".x.proto", "a..b.proto", "a/.b.proto", "a\nb.proto", "a\\b.proto"]
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_names_that_would_lead_elsewhere(name: str, project: Path, fails: Fails) -> None:
+    path = project / "protos" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('syntax = "proto3";')
+    assert fails(f"protos/{name}", "-Iprotos", "--out=out") == (
+        f"clarion generate: {name!r} is a name for which there can be no module\n"
+    )
+    if not path.name.startswith("."):
+        assert fails("protos", "--out=out").endswith("there can be no module\n")
+
+
+def test_hidden_files_are_not_searched_for(project: Path) -> None:
+    (project / "protos/.good.proto").write_bytes(b"\x00\x05\x16\x07")
+    assert main(["generate", "protos", "--out=out", "--check"]) == 0
 
 
 def test_files_with_one_name(project: Path, fails: Fails) -> None:

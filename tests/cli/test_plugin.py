@@ -81,6 +81,9 @@ def test_options(parameter: str, files: list[str]) -> None:
         ("types=yes", [], "types must be true or false, not 'yes'"),
         ("package=x", [], "package needs FOLDER:PACKAGE, not 'x'"),
         ("", ["a-b.proto", "a_b.proto"], "a-b.proto and a_b.proto would both become a_b_pb2.py"),
+        ("", ["../x.proto"], "'../x.proto' is a name for which there can be no module"),
+        ("", ["/x.proto"], "'/x.proto' is a name for which there can be no module"),
+        ("", ["x\n1/0#.proto"], "'x\\n1/0#.proto' is a name for which there can be no module"),
     ],
 )
 def test_errors_are_in_the_answer(parameter: str, names: list[str], said: str) -> None:

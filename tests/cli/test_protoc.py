@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -138,6 +139,17 @@ def test_usage_errors_are_one_line(
     assert err.startswith("clarion protoc: ")
     assert message in err
     assert err.count("\n") == 1
+    assert _written(folder) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("name", [".x.proto", "x\nimport y#.proto"])
+def test_names_that_would_lead_elsewhere(
+    name: str, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / name).write_text('syntax = "proto3";')
+    assert main(["protoc", "-I.", "--grpc_python_out=out", name]) == 1
+    assert f"{name!r} is a name for which there can be no module" in capfd.readouterr().err
     assert _written(folder) == []
 
 

@@ -113,6 +113,18 @@ def test_errors_say_where(protos: Path, write: Write, capsys: pytest.CaptureFixt
     assert _types(protos) == set()
 
 
+def test_names_of_files(protos: Path, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    write("good.proto", "message Good {}")
+    write(".good.proto", "is hidden")
+    assert main(["stubs", str(protos)]) == 0
+    assert _types(protos) == {"good_proto.pyi", "good_pb2.pyi"}
+    odd = write("a..b.proto", "message B {}")
+    capsys.readouterr()
+    assert main(["stubs", str(protos)]) == 1
+    assert "a..b.proto' is a name for which there can be no module" in capsys.readouterr().err
+    odd.unlink()
+
+
 def test_what_cannot_be_done(
     protos: Path,
     write: Write,

@@ -186,7 +186,9 @@ def test_strict_type_checkers_accept_all(folder: Path, pytestconfig: pytest.Conf
     (folder / "pyrightconfig.json").write_text(json.dumps(configuration))
     kept = getattr(pytestconfig, "cache", None)
     cache = kept.mkdir("breadth") if kept is not None else folder / "cache"
+    # Of what generated code imports, such as Clarion itself, its own checks tell.
     mypy = ["mypy", "--strict", "--enable-error-code=deprecated", "--config-file="]
+    mypy += ["--follow-imports=silent"]
     mypy += [f"--python-version={version}", f"--cache-dir={cache / 'mypy'}"]
     mypy += [part for package in packages for part in ("-p", package)]
     commands = (mypy, ["pyright", "--outputjson", f"--project={folder}"])
@@ -209,7 +211,8 @@ def test_strict_type_checkers_accept_all(folder: Path, pytestconfig: pytest.Conf
     said, report = (_finish(process) for process in running)
     assert said.startswith("Success: no issues found in "), said
     result = json.loads(report)
-    assert result["summary"]["filesAnalyzed"] > 60
+    stubs = [path for package in packages for path in (folder / package).rglob("*.pyi")]
+    assert result["summary"]["filesAnalyzed"] >= len(stubs) > 0
     assert [
         f"{each['file']}:{each['range']['start']['line'] + 1}: {each['message']}"
         for each in result["generalDiagnostics"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from clarion.codegen.layout import PROTOC_LAYOUT, Layout
+from clarion.codegen.names import module_name
 
 
 def test_imports_come_once_and_in_a_fixed_order() -> None:
@@ -43,6 +46,21 @@ def test_modules_generated_together_import_each_other_relatively(
     importer: str, file: str, line: str
 ) -> None:
     assert Layout([importer, file]).import_lines(importer, [file]) == [line]
+
+
+@pytest.mark.parametrize(
+    "file",
+    ['a");1/0#.proto', "a\\.proto", "a\n1/0\n.proto", "\udc80.proto", "\u00b2.proto", "{a}.proto"],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_a_name_is_no_code(file: str, together: bool) -> None:
+    layout = Layout(["x.proto", file]) if together else PROTOC_LAYOUT
+    [line] = layout.import_lines("x.proto", [file])
+    [statement] = ast.parse(line).body
+    assert isinstance(statement, ast.Assign)
+    assert isinstance(statement.value, ast.Call)
+    name = ast.literal_eval(statement.value.args[0])
+    assert name.lstrip(".") == module_name(file)
 
 
 @pytest.mark.parametrize(

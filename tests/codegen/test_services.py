@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
+from clarion.cli._generation import GENERATED_KINDS, make_files
 from clarion.cli._protoc_binary import find_protoc
 from clarion.codegen import generate
-from clarion.codegen.layout import Layout
+from clarion.codegen.layout import PROTOC_LAYOUT, Layout
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _FILES = ["options.proto", "bygone.proto"]
@@ -56,3 +59,24 @@ def test_names_in_each_others_way(
 ) -> None:
     folder = clarion_protoc("names.proto", "_leading.proto", "shop/cart-items.proto")
     assert run_in(folder, (_SCRIPTS / "names.py").read_text(encoding="utf-8")) == ""
+
+
+def test_the_name_of_a_deprecated_file_is_no_code() -> None:
+    name = 'a"); 1 / 0 #.proto'
+    file = FileDescriptorProto(name=name)
+    file.options.deprecated = True
+    file.message_type.add(name="M").options.deprecated = True
+    method = file.service.add(name="S").method.add(name="Get", input_type=".M", output_type=".M")
+    method.options.deprecated = True
+    described = FileDescriptorSet(file=[file]).SerializeToString()
+    texts = make_files(described, [name], PROTOC_LAYOUT, GENERATED_KINDS)
+    assert len(texts) == 4
+    said = [
+        node.value
+        for text in texts.values()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert f"M is deprecated in {name}" in said
+    # In the module, and in its types.
+    assert said.count(f"the service S is deprecated, as all of {name} is") > 1

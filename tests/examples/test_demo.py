@@ -38,7 +38,9 @@ def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["hello", "hello-async", "prices", "upload", "chat"])
+@pytest.mark.parametrize(
+    "name", ["hello", "hello-async", "prices", "upload", "chat", "load-balancing"]
+)
 def test_example(name: str, examples: Path) -> None:
     done = _demo("--port=0", f"--examples={examples}", name)
     assert done.returncode == 0, done.stdout

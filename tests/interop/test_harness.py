@@ -96,12 +96,13 @@ def test_the_page() -> None:
         Cell(keys_[1], Finished(1, "words", 0.1), "It cannot."),
         Cell(keys_[2], Finished(1, "went | wrong", 0.1)),
     ]
-    page = document([peer], {"other": "`x` is not on the path"}, cells)
+    page = document([peer], {"other": "`x` is not on the path"}, cells, Sizes(7, 9))
     assert "| grpcio (sync) | 9.9 | 1 | 1 | 1 |" in page
     assert "skipped: `x` is not on the path" in page
     row = [line for line in page.splitlines() if line.startswith(f"| `{keys_[1].case}`")]
     assert row[0].split("|")[2].strip() == "- 1"
     assert "1. It cannot." in page
+    assert "7 calls in a soak, 9 concurrent ones" in page
     assert "`went / wrong`" in page
 
 
@@ -110,8 +111,12 @@ def test_a_build_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     source = tmp_path / "source"
     source.write_text("one")
     made: list[Path] = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+
     for _ in range(2):
-        build("x", [source], made.append)
+        build("x", [source], make)
     assert len(made) == 1
     source.write_text("two")
 
@@ -121,5 +126,5 @@ def test_a_build_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for _ in range(2):
         with pytest.raises(Missing):
             build("x", [source], fail)
-    build("x", [source], made.append)
+    build("x", [source], make)
     assert len(made) == 2

@@ -119,16 +119,48 @@ def test_the_users_folder(platform: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_it_is_bounded(tmp_path: Path) -> None:
     kept = Cache(tmp_path, most=20)
-    for number in range(20):
-        kept.put({f"{number:02}": b"x"})
-        os.utime(tmp_path / f"{number:02}", (number, number))
+    keys = [f"{number:064x}" for number in range(21)]
+    for number, key in enumerate(keys[:20]):
+        kept.put({key: b"x"})
+        os.utime(tmp_path / key, (number, number))
+    # Somebody took a folder that holds other files, too.
+    (tmp_path / "notes").touch()
+    os.utime(tmp_path / "notes", (0, 0))
     # What was used of late stays.
-    assert kept.get("00") == b"x"
-    kept.put({"new": b"y"})
+    assert kept.get(keys[0]) == b"x"
+    kept.put({keys[20]: b"y"})
     left = {path.name for path in tmp_path.iterdir()}
-    assert len(left) == 18
-    assert {"00", "new", "19"} < left
-    assert not {"01", "02", "03"} & left
+    assert len(left) == 18 + 1
+    assert {keys[0], keys[19], keys[20], "notes"} < left
+    assert not {*keys[1:4]} & left
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has owners and modes to look at")
+def test_what_others_could_have_written_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Cache(tmp_path)
+    before = os.umask(0)
+    try:
+        kept.put({"a": b"x", "b": b"y"})
+    finally:
+        os.umask(before)
+    assert kept.get("a") == b"x"
+    for mode in (0o664, 0o646):
+        (tmp_path / "a").chmod(mode)
+        assert kept.get("a") is None
+    # An entry under another's name.
+    os.replace(tmp_path / "b", tmp_path / "a")
+    assert kept.get("a") is None
+    kept.put({"a": b"x"})
+    assert kept.get("a") == b"x"
+    own = os.geteuid()
+    if own == 0:
+        # What the administrator wrote is fine for everybody; what others wrote, not for him either.
+        os.chown(tmp_path / "a", 1, -1)
+    else:
+        monkeypatch.setattr(cache_module.os, "geteuid", lambda: own + 1)
+    assert kept.get("a") is None
 
 
 def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

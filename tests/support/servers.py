@@ -66,11 +66,13 @@ class SyncServer:
         credentials: Any = None,
         compression: Any = None,
         maximum_concurrent_rpcs: int | None = None,
+        interceptors: Sequence[Any] = (),
         workers: int = 64,
     ) -> None:
         self._pool = futures.ThreadPoolExecutor(workers)
         self.raw: Any = library.root.server(
             self._pool,
+            interceptors=interceptors,
             options=options,
             compression=compression,
             maximum_concurrent_rpcs=maximum_concurrent_rpcs,
@@ -110,12 +112,14 @@ class AioServer:
         credentials: Any = None,
         compression: Any = None,
         maximum_concurrent_rpcs: int | None = None,
+        interceptors: Sequence[Any] = (),
     ) -> None:
         self._loop = loop
         self.ports: list[int] = []
 
         async def start() -> Any:
             server = library.aio.server(
+                interceptors=interceptors,
                 options=options,
                 compression=compression,
                 maximum_concurrent_rpcs=maximum_concurrent_rpcs,

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from clarion.http2 import Connection, ErrorCode
 
-__all__ = ["LAST_WORDS", "Link"]
+__all__ = ["LAST_WORDS", "Link", "describe_address"]
 
 _LOG = logging.getLogger(__name__)
 

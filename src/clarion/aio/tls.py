@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from clarion.aio.lingering import Lingering
+from clarion.aio.link import describe_address
 from clarion.plugin_threads import apart
 from clarion.security import (
     LocalServer,
@@ -312,9 +313,12 @@ async def secure_client_link(
 class _ServerProtocol(_TlsProtocol):
     server: Server
     security: TlsServer
+    peer = ""
 
     def prepare(self) -> None:
         server = self.server
+        assert self._transport is not None
+        self.peer = describe_address(self._transport.get_extra_info("socket"))
         admission = server.admission
         if admission.handshakes_exceeded(len(server.handshakes), len(server.links)):
             one = admission.which_goes(server.handshakes)
@@ -336,7 +340,7 @@ def server_protocol(server: Server, link: ServerLink, security: ServerSecurity) 
     def over(failure: str) -> None:
         server.handshakes.pop(protocol, None)
         if failure:
-            _LOG.info("a connection was closed: %s", failure)
+            _LOG.info("the connection of %s was closed: %s", protocol.peer, failure)
 
     seconds = min(server.core.options.http2.lifetime.handshake, threading.TIMEOUT_MAX)
     protocol = _ServerProtocol(server.loop, link, seconds, over)

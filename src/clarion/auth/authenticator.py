@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from clarion.auth.errors import AuthenticationFailed
-from clarion.auth.identity import CallInfo, Identity
+from clarion.auth.identities import CallInfo, Identity
 from clarion.auth.patterns import Pattern
 from clarion.status import StatusCode
 
@@ -56,7 +56,7 @@ class Authenticator(abc.ABC):
     evidence = Evidence.TOKEN
 
     @abc.abstractmethod
-    def authenticate(self, call: CallInfo) -> Identity | None | Steps:
+    def authenticate(self, call: CallInfo) -> Identity | Steps | None:
         """Decide on a call. It must not block; it may be a generator that yields `Pending`.
 
         Args:

@@ -102,14 +102,19 @@ def explain(said: str, on_disk: Callable[[str], Path | None], base: Path) -> str
         base: the folder that paths start from.
     """
     lines = [line.rstrip() for line in said.splitlines() if line.strip()]
+
+    def path_of(file: str) -> str:
+        # protoc says where a file is that it reads, and by which name another imports it.
+        return str(on_disk(file) or file)
+
     broken: set[str] = set()
     reported: set[str] = set()
     for line in lines:
         place = _PLACE.fullmatch(line)
         if place and _BAD_IMPORT.fullmatch(place["said"]):
-            broken.add(place["file"])
+            broken.add(path_of(place["file"]))
         elif place and not place["text"].startswith("warning: "):
-            reported.add(place["file"])
+            reported.add(path_of(place["file"]))
     result: list[str] = []
     for line in lines:
         place = _PLACE.fullmatch(line)
@@ -121,11 +126,11 @@ def explain(said: str, on_disk: Callable[[str], Path | None], base: Path) -> str
             continue
         imported = _BAD_IMPORT.fullmatch(place["said"])
         if imported:
-            if imported["file"] in reported | broken:
+            if path_of(imported["file"]) in reported | broken:
                 continue
             text = f'Import "{imported["file"]}" was not found.'
             text += _hint(on_disk(place["file"]), imported["file"], base)
-        elif place["file"] in broken and _FOLLOWS.match(place["said"]):
+        elif path_of(place["file"]) in broken and _FOLLOWS.match(place["said"]):
             continue
         else:
             text = place["text"]

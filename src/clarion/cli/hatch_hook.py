@@ -41,12 +41,15 @@ class ClarionBuildHook(BuildHookInterface):  # type: ignore[misc]
         if settings is None:
             self.app.abort("clarion generate: pyproject.toml has no [tool.clarion.generate]")
             return
-        if generate_in(root, settings):
+        out = settings.out
+        if out is not None and not out.is_relative_to(root):
+            self.app.abort(f"clarion generate: out is {out}, which is outside of the project")
+        elif generate_in(root, settings):
             self.app.abort("clarion generate failed, see above")
-        elif settings.out is not None:
-            out = settings.out.relative_to(root).as_posix()
+        elif out is not None:
             names = [*_MADE, "**/__init__.py", "py.typed"]
-            build_data["artifacts"] += [f"/{out}/{name}" for name in names]
+            files = [(out / name).relative_to(root).as_posix() for name in names]
+            build_data["artifacts"] += [f"/{file}" for file in files]
 
 
 @hookimpl  # type: ignore[untyped-decorator]

@@ -25,6 +25,7 @@ from clarion.cli._protoc_binary import (
     runtime_warning,
 )
 from clarion.codegen import generate, generate_types
+from clarion.codegen.names import UnusableNameError
 
 __all__ = ["run"]
 
@@ -230,7 +231,7 @@ def run(arguments: list[str], *, prog: str) -> int:
     sys.stderr.flush()
     try:
         return _run(arguments, prog)
-    except (ProtocNotFoundError, _UsageError) as error:
+    except (ProtocNotFoundError, UnusableNameError, _UsageError) as error:
         print(f"{prog}: {error}", file=sys.stderr)
     except OSError as error:
         print(f"{prog}: {error.filename or 'protoc'}: {error.strerror}", file=sys.stderr)

@@ -19,7 +19,7 @@ from clarion.cli._outputs import Changes, apply_changes, find_changes
 from clarion.codegen import generate_types
 from clarion.codegen.layout import Layout
 from clarion.codegen.message_types import message_types
-from clarion.codegen.names import is_plain, module_name
+from clarion.codegen.names import UnusableNameError, is_plain, module_name
 from clarion.proto_imports.compiler import compile_all
 from clarion.proto_imports.sources import Sources
 
@@ -182,7 +182,7 @@ def run(arguments: Sequence[str], *, prog: str) -> int:
             outdated |= bool(changes)
             if not given.check:
                 apply_changes(changes)
-    except (ImportError, OSError, SyntaxError) as error:
+    except (ImportError, OSError, SyntaxError, UnusableNameError) as error:
         _say(prog, error)
         return 1
     return int(given.check and outdated)

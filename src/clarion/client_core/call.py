@@ -13,7 +13,7 @@ from clarion.client_core.channel import ChannelCore, Pending
 from clarion.client_core.hedging import Hedging, Try
 from clarion.client_core.retry import Retry
 from clarion.client_core.runtime import Link
-from clarion.client_core.selector import Selector
+from clarion.client_core.selector import Plan, Selector
 from clarion.hpack import encode_literal
 from clarion.http2 import Connection
 from clarion.load_balancing.pick import Pick, Picked
@@ -25,7 +25,7 @@ from clarion.protocol.messages import Uncompressed
 from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
 from clarion.rpc_error import FailedAttempt
-from clarion.service_config import MethodConfig, RetryPolicy
+from clarion.service_config import MethodConfig
 from clarion.status import StatusCode
 
 __all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "cancel_calls"]
@@ -39,6 +39,9 @@ PARENT_CUT_OFF = Outcome(
     "clarion.detached() makes calls that go on",
 )
 """How calls end that were made for another (`clarion.propagation`)."""
+
+# Enumerations look their members up anew each time.
+_OK = StatusCode.OK
 
 _TIMEOUT_NAME = encode_literal(b"grpc-timeout", b"")[:-1]
 
@@ -141,6 +144,8 @@ class HedgedAttempt(Attempt):
             call.core.attempt_done(picked, outcome)
         call.try_over(self)
         if call.attempt is self:
+            if call.outcome is None:
+                self._try.won_ended(outcome)
             Attempt.ended(self, outcome)
         else:
             self._try.ended(outcome)
@@ -159,8 +164,9 @@ class ClientCall:
         head_metadata: the metadata before the response, once it came.
         response: the response of a method that has one, as it came.
         outcome: how the call ended, once it did.
+        message: the one request, of a method that has one.
         parent: the call that is served where this one was made, if this one ends with it.
-        path: the method, once the service config was applied to the call.
+        plan: the method, and what the service config says of it, once that was applied to the call.
         configured: the service config or the picker has a say in the call's attempts.
         answer: why the picker gave it no connection just now, and who asked.
         picked: what the picker said of the next attempt, if it wants more than a connection.
@@ -175,26 +181,27 @@ class ClientCall:
     response: bytes | None = None
     outcome: Outcome | None = None
     parent: Family | None = None
-    path: str | None = None
     configured = False
     answer: tuple[Selector, Pick] | None = None
     picked: Picked | None = None
     hedging: Hedging | None = None
-    _policy: RetryPolicy | None = None
     _retry: Retry | None = None
     _failed: tuple[FailedAttempt, ...] = ()
     _max_receive: int | None = None
     _max_request: int | None = None
-    _message: tuple[bytes, bytes] | None = None
+    message: tuple[bytes, bytes] | None = None
     _half_closed = False
     _sent_messages = False
     _retried = False
+    _committed = False
 
     def __init__(self, core: ChannelCore, start: Start, *, response_streaming: bool) -> None:
         self.core = core
         self.start = start
         self.wait_for_ready = bool(start.wait_for_ready)
         self.response_streaming = response_streaming
+        # Here all the same: instances of which only some have an attribute are slow ones.
+        self.plan: Plan | None = None
 
     # What the front end hears
 
@@ -218,7 +225,7 @@ class ClientCall:
         raise NotImplementedError
 
     def detached(self, attempt: Attempt) -> None:
-        """`attempt` came to nothing; there will be another."""
+        """`attempt`, still the call's, came to nothing; there will be another."""
 
     def try_opened(self, attempt: Attempt) -> None:
         """A hedged call has another try, which nobody waits for in particular."""
@@ -242,7 +249,7 @@ class ClientCall:
 
     def begin(self, message: tuple[bytes, bytes] | None) -> None:
         """Start the call; with its one request, if the method has one."""
-        self._message = message
+        self.message = message
         self._half_closed = message is not None
         core = self.core
         link = core.link or core.find_link(self)
@@ -266,8 +273,13 @@ class ClientCall:
         if attempt is None:
             return self.hedging is not None and self.hedging.offer(message)
         self._sent_messages = True
-        if self._retry is not None and not self._retry.keep(message):
-            self.commit()
+        retry = self._retry
+        if retry is not None:
+            if self.head_metadata is not None:
+                # It will not be sent again.
+                retry.kept.clear()
+            elif not retry.keep(message):
+                self.commit()
         attempt.connection.send_message(attempt, *message)
         attempt.link.flush_soon()
         return True
@@ -276,12 +288,12 @@ class ClientCall:
         """No more requests follow. Where the call is not on a stream now, the next one begins half-closed.
 
         Returns:
-            True; see `send`.
+            False if that is still to be said; see `send`.
         """
-        self._half_closed = True
         attempt = self.attempt
-        if attempt is None and self.hedging is not None:
-            self.core.runtime.post_from_thread(self.hedging.send_kept)
+        if attempt is None and self.hedging is not None and not self.hedging.half_close():
+            return False
+        self._half_closed = True
         if attempt is not None and self.outcome is None and not attempt.local_closed:
             attempt.connection.send_end(attempt)
             attempt.link.flush_soon()
@@ -293,8 +305,11 @@ class ClientCall:
             return
         attempt = self.attempt
         if attempt is None:
-            if self.hedging is not None and not self.hedging.stop():
-                # Another thread is about to say which attempt is the call's.
+            hedging = self.hedging
+            # `hedging_won` changes the two in the other order.
+            won = self.attempt is not None if hedging is None else not hedging.stop()
+            if won:
+                # Another thread says which attempt is the call's.
                 self.core.runtime.post_from_thread(lambda: self.end(outcome))
                 return
             self.core.forget(self)
@@ -310,12 +325,15 @@ class ClientCall:
 
     def deadline_passed(self) -> None:
         """The call's time is up."""
-        details = "Deadline Exceeded"
-        if self.attempt is None and self.hedging is None:
-            details += f" while waiting for {self.core.awaited}"
-            if self.core.last_failure:
-                details += f"; last error: {self.core.last_failure}"
-        self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, details))
+        details, debug = "Deadline Exceeded", ""
+        attempt, hedging, core = self.attempt, self.hedging, self.core
+        if attempt is not None:
+            debug = f"peer {attempt.link.peer_name()}"
+        elif hedging is None or not hedging.on_a_stream:
+            details += f" while waiting for {core.awaited_by(self)}"
+            if core.last_failure:
+                details += f"; last error: {core.last_failure}"
+        self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, details, debug=debug))
 
     def parent_cut_off(self) -> None:
         """See `Child`."""
@@ -331,7 +349,7 @@ class ClientCall:
     def configure(self, config: MethodConfig, core: ChannelCore) -> None:
         """Apply what a service config says of the method, before the first attempt."""
         start, options = self.start, core.options
-        size = -5 if self._message is None else len(self._message[1])
+        size = -5 if self.message is None else len(self.message[1])
         if config.max_request is not None:
             self._max_request = config.max_request
             if size > config.max_request:
@@ -350,27 +368,30 @@ class ClientCall:
             self._max_receive = (
                 config.max_response if limit < 0 else min(limit, config.max_response)
             )
-        if options.retries and size + 5 <= options.retry_buffer:
-            if config.retry is not None:
-                self._policy = config.retry
-                if self._message is None:
-                    # It has to be there to keep the requests. Otherwise the first failure is early enough.
-                    self._begin_retry()
-            elif config.hedging is not None:
-                self.hedging = Hedging(self, core, config.hedging, options.retry_buffer)
+        if size + 5 > options.retry_buffer:
+            self._committed = True
+        elif config.retry is not None:
+            if self.message is None:
+                # It has to be there to keep the requests. Otherwise the first failure is early enough.
+                self._begin_retry()
+        elif config.hedging is not None and options.retries:
+            self.hedging = Hedging(self, core, config.hedging, options.retry_buffer)
 
     def commit(self) -> None:
         """What happens next to the call is final."""
-        self._policy = self._retry = None
+        self._committed = True
+        self._retry = None
 
     def _begin_retry(self) -> Retry | None:
         """What the call knows of its tries, or None: there is one only."""
-        if self._retry is None and self._policy is not None:
-            core = self.core
-            self.configured = True
-            self._retry = Retry(
-                self._policy, core.throttle, core.options.retry_buffer, core.runtime.random
-            )
+        plan = self.plan
+        if self._retry is None and plan is not None and plan.retry is not None:
+            if not self._committed:
+                core = self.core
+                self.configured = True
+                self._retry = Retry(
+                    plan.retry, core.throttle, core.options.retry_buffer, core.runtime.random
+                )
         return self._retry
 
     def find_stream(self, link: Link, waiting: Pending) -> bool:
@@ -421,7 +442,7 @@ class ClientCall:
             timeout = encode_timeout(start.deadline - connection.now())
             block += _TIMEOUT_NAME + bytes((len(timeout),)) + timeout
         self.attempt = attempt
-        message = self._message
+        message = self.message
         retry = self._retry
         if message is not None:
             connection.open_stream(attempt, block, *message, end_stream=True)
@@ -459,8 +480,8 @@ class ClientCall:
         if start.deadline is not None:
             timeout = encode_timeout(start.deadline - connection.now())
             block += _TIMEOUT_NAME + bytes((len(timeout),)) + timeout
-        if self._message is not None:
-            connection.open_stream(attempt, block, *self._message, end_stream=True)
+        if self.message is not None:
+            connection.open_stream(attempt, block, *self.message, end_stream=True)
         else:
             connection.open_stream(attempt, block, end_stream=False)
         self.try_opened(attempt)
@@ -468,15 +489,17 @@ class ClientCall:
 
     def hedging_won(self, attempt: Attempt) -> None:
         """`attempt` is the call's."""
-        self.hedging = None
         self.attempt = attempt
+        self.hedging = None
+        # That is for hedging to do, which has all that was sent.
+        self._retried = True
         self.opened()
 
-    def hedging_failed(self, outcome: Outcome) -> None:
-        """All tries failed, the last one so."""
+    def hedging_failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
+        """All tries failed, the last one so; `attempt` was its attempt, if it had one."""
         self.hedging = None
         if self.outcome is None:
-            self._finish(outcome)
+            self._finish(outcome if attempt is None else _seen_at(attempt, outcome))
 
     def _configured_attempt(self, link: Link) -> tuple[bytes, Attempt]:
         """The header block of an attempt that a service config or a picker has a say in, and the attempt."""
@@ -514,9 +537,9 @@ class ClientCall:
         """An attempt is over: so is the call, unless the server never looked at it."""
         if self.outcome is not None or attempt is not self.attempt:
             return
-        retry = self._retry
-        if self._policy is not None:
-            if outcome.code is not StatusCode.OK:
+        retry, plan = self._retry, self.plan
+        if plan is not None and plan.retry is not None:
+            if outcome.code is not _OK:
                 retry = self._begin_retry()
             elif retry is None:
                 throttle = self.core.throttle
@@ -525,24 +548,21 @@ class ClientCall:
         if (
             outcome.unprocessed
             and not self._retried
+            and self.head_metadata is None
             and (retry is not None or not self._sent_messages)
             and self.core.options.retries
         ):
             self._retried = True
-            self.failed(attempt, outcome)
-            self.attempt = None
-            self.detached(attempt)
+            self._detach(attempt, outcome)
             self.core.retry(self)
             return
         if retry is not None:
             delay = retry.after(outcome, self.head_metadata is not None)
             if delay is not None:
-                self.failed(attempt, outcome)
-                self.attempt = None
-                self.detached(attempt)
+                self._detach(attempt, outcome)
                 self.core.retry_later(self, delay)
                 return
-        if outcome.code is StatusCode.OK:
+        if outcome.code is _OK:
             if self.response is None and not self.response_streaming:
                 outcome = Outcome(
                     StatusCode.UNIMPLEMENTED, "the server sent no response; the method has one"
@@ -554,10 +574,15 @@ class ClientCall:
         ):
             # PROTOCOL-HTTP2, "Client Cancellation": the server's clock was ahead of ours.
             outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-        if outcome.code is not StatusCode.OK:
-            seen = f"{outcome.debug}; " if outcome.debug else ""
-            outcome = outcome._replace(debug=f"{seen}peer {attempt.link.peer_name()}")
+        if outcome.code is not _OK:
+            outcome = _seen_at(attempt, outcome)
         self._finish(outcome)
+
+    def _detach(self, attempt: Attempt, outcome: Outcome) -> None:
+        self.failed(attempt, outcome)
+        # First, so that a thread which sees that there is no attempt also sees what else to wait for.
+        self.detached(attempt)
+        self.attempt = None
 
     def failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
         """An attempt came to nothing; there was no connection for it if it is None."""
@@ -579,6 +604,12 @@ class ClientCall:
             self.core.pick_unused(self.picked)
         if self.parent is not None:
             self.parent.release(self)
+
+
+def _seen_at(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """`outcome`, with the address that it is from."""
+    seen = f"{outcome.debug}; " if outcome.debug else ""
+    return outcome._replace(debug=f"{seen}peer {attempt.link.peer_name()}")
 
 
 def too_large(size: int, limit: int) -> Outcome:

@@ -39,6 +39,7 @@ class Hedging:
 
     Attributes:
         kept: the requests of a stream of them.
+        half_closed: these are all.
         over: one try is the call's, or the call is over.
     """
 
@@ -48,6 +49,7 @@ class Hedging:
         self.call = call
         self.core = core
         self.kept: list[tuple[bytes, bytes]] = []
+        self.half_closed = False
         self.over = False
         self._policy = policy
         self._throttle: Throttle | None = core.throttle
@@ -57,19 +59,31 @@ class Hedging:
         self._begun = 0
         self._more = True
         self._timer: Timer | None = None
+        # Of the try that failed last.
+        self._last = _NOT_NEEDED
+
+    @property
+    def on_a_stream(self) -> bool:
+        """Whether some server has the call."""
+        return any(this.attempt is not None for this in self._tries)
 
     # On the runtime
 
     def start(self) -> None:
         """Begin the first try."""
         self.core.hold(self.call)
+        self.half_closed = self.call.half_closed
         # Requests can be offered now.
         self.call.writable()
         self._next()
 
     def _next(self) -> None:
         self._timer = None
-        if self.over or not self._may_begin():
+        if self.over:
+            return
+        if not self._may_begin():
+            # Throttled meanwhile.
+            self._check_all_failed()
             return
         this = Try(self, self._begun)
         self._begun += 1
@@ -104,6 +118,8 @@ class Hedging:
         for other in tries:
             if other is not winner:
                 other.cancel()
+            # Without these references the tries and their attempts are no cycles, and go without the collector.
+            other.attempt = None
 
     @property
     def full(self) -> bool:
@@ -115,8 +131,10 @@ class Hedging:
         if self.full and not self.over:
             for this in self._tries:
                 if this.attempt is not None:
-                    with this.attempt.link.lock:
+                    link = this.attempt.link
+                    with link.lock:
                         self.win(this)
+                        link.flush_soon()
                     return
         for this in list(self._tries):
             this.send_kept()
@@ -133,18 +151,26 @@ class Hedging:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._tries and not self._may_begin():
-            with self._lock:
-                self.over = True
-            self.core.release(self.call)
-            self.call.hedging_failed(outcome)
+        attempt, this.attempt = this.attempt, None
+        self._last = outcome
+        if self._check_all_failed(attempt):
             return
-        self.call.failed(this.attempt, outcome)
+        self.call.failed(attempt, outcome)
         if self._may_begin():
             if asked is None:
                 self._next()
             else:
                 self._timer = self.core.runtime.call_later(asked, self._next)
+
+    def _check_all_failed(self, attempt: Attempt | None = None) -> bool:
+        """End the call if no try is left and there will be no other; `attempt` is the one that failed just now."""
+        if self._tries or self._may_begin():
+            return False
+        with self._lock:
+            self.over = True
+        self.core.release(self.call)
+        self.call.hedging_failed(attempt, self._last)
+        return True
 
     # From any thread
 
@@ -155,6 +181,15 @@ class Hedging:
                 return False
             self._room -= len(message[0]) + len(message[1])
             self.kept.append(message)
+        self.core.runtime.post_from_thread(self.send_kept)
+        return True
+
+    def half_close(self) -> bool:
+        """No more requests follow; False as with `offer`."""
+        with self._lock:
+            if self.over:
+                return False
+            self.half_closed = True
         self.core.runtime.post_from_thread(self.send_kept)
         return True
 
@@ -177,14 +212,8 @@ class Hedging:
         """The server's last word on a try without response headers, or the end of its connection."""
         if self.over:
             return
-        throttle = self._throttle
-        asked = pushback(outcome)
+        self.count(outcome)
         harmless = outcome.code in self._policy.codes
-        if throttle is not None:
-            if harmless or (asked is not None and asked < 0):
-                throttle.failed()
-            else:
-                throttle.succeeded()
         runtime = self.core.runtime
         if outcome.unprocessed and this.again:
             # No server acted on it: it is as if it had not been sent.
@@ -196,6 +225,16 @@ class Hedging:
             attempt = this.attempt
             assert attempt is not None
             self.call.attempt_ended(attempt, outcome)
+
+    def count(self, outcome: Outcome) -> None:
+        """Tell the throttle how an attempt ended that was not cancelled from here."""
+        throttle = self._throttle
+        if throttle is not None:
+            asked = pushback(outcome)
+            if outcome.code in self._policy.codes or (asked is not None and asked < 0):
+                throttle.failed()
+            else:
+                throttle.succeeded()
 
     def _again(self, this: Try) -> None:
         if not self.over:
@@ -248,6 +287,8 @@ class Try:
         """See `Pending`."""
         call = self.call
         if call.picked is not None:
+            # It may have waited for a free stream elsewhere.
+            self._tell_picker()
             self._picked, call.picked = call.picked, None
         if self._hedging.over:
             self._tell_picker()
@@ -305,10 +346,14 @@ class Try:
         while self._sent < len(kept):
             attempt.connection.send_message(attempt, *kept[self._sent])
             self._sent += 1
-        if self.call.half_closed and not attempt.local_closed:
+        if self._hedging.half_closed and not attempt.local_closed:
             attempt.connection.send_end(attempt)
 
     # What the attempt says, with the link's lock
+
+    def won_ended(self, outcome: Outcome) -> None:
+        """The attempt, which had become the call's, is over."""
+        self._hedging.count(outcome)
 
     def head_received(self) -> bool:
         """Response headers came; False if the call is another's."""

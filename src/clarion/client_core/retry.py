@@ -79,7 +79,7 @@ class Retry:
         self._room = limit
         self._random = random
         self._failures = 0
-        self._backoff = policy.initial_backoff
+        self._backoff = min(policy.initial_backoff, policy.max_backoff)
 
     def keep(self, message: tuple[bytes, bytes]) -> bool:
         """Keep a request that was sent. Returns False if that is too much: the call is committed."""
@@ -121,7 +121,7 @@ class Retry:
         if throttle is not None and not throttle.allows:
             return None
         if asked is not None:
-            self._backoff = policy.initial_backoff
+            self._backoff = min(policy.initial_backoff, policy.max_backoff)
             return asked
         delay = self._backoff * (1 + _JITTER * (2 * self._random() - 1))
         self._backoff = min(self._backoff * policy.backoff_multiplier, policy.max_backoff)

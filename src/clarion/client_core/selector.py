@@ -16,9 +16,10 @@ from clarion.status import StatusCode
 if TYPE_CHECKING:
     from clarion.client_core.call import ClientCall
     from clarion.client_core.channel import ChannelCore
+    from clarion.client_core.options import ChannelOptions
     from clarion.client_core.runtime import Link
 
-__all__ = ["Selector"]
+__all__ = ["Plan", "Selector"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,6 +28,31 @@ _MOST_METHODS = 1000
 
 # Of iterators made in C.
 _STEPS_ARE_ATOMIC: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+class Plan:
+    """What the service config says of a method.
+
+    Args:
+        path: the method.
+        config: what it says, or None.
+        options: the channel's.
+
+    Attributes:
+        path, config: see above.
+        retry: when calls are tried again, or None.
+        room: calls with one request, of no more bytes than that, need not be told of `config`.
+    """
+
+    __slots__ = ("config", "path", "retry", "room")
+
+    def __init__(self, path: str, config: MethodConfig | None, options: ChannelOptions) -> None:
+        self.path = path
+        self.config = config
+        self.retry = config.retry if config is not None and options.retries else None
+        self.room = -1
+        if self.retry is not None and config == MethodConfig(retry=self.retry):
+            self.room = options.retry_buffer - 5
 
 
 class Selector:
@@ -57,7 +83,7 @@ class Selector:
         self._config = config
         self._lock = lock
         self._core = core
-        self._methods: dict[bytes, tuple[str, MethodConfig | None]] = {}
+        self._methods: dict[bytes, Plan] = {}
         self.configures = bool(config.methods)
         only = picker.only
         self.only = only if isinstance(only, Subchannel) else None
@@ -65,23 +91,25 @@ class Selector:
 
     def admit(self, call: ClientCall) -> bool:
         """Apply the service config to `call`, once in its life; False if that ended it."""
-        if call.path is None:
+        if call.plan is None:
             path = call.start.fields[2][1]
-            found = self._methods.get(path)
-            if found is None:
+            plan = self._methods.get(path)
+            if plan is None:
                 name = path.decode()
-                found = name, self._config.method(name)
+                plan = Plan(name, self._config.method(name), self._core.options)
                 if len(self._methods) < _MOST_METHODS:
-                    self._methods[path] = found
-            call.path, config = found
-            if config is not None:
-                call.configure(config, self._core)
+                    self._methods[path] = plan
+            call.plan = plan
+            message = call.message
+            if message is None or len(message[1]) > plan.room:
+                if plan.config is not None:
+                    call.configure(plan.config, self._core)
         return call.outcome is None
 
     def pick(self, call: ClientCall) -> Pick:
         """Ask the picker."""
-        assert call.path is not None
-        info = PickInfo(call.path, call.start.fields, call.wait_for_ready)
+        assert call.plan is not None
+        info = PickInfo(call.plan.path, call.start.fields, call.wait_for_ready)
         try:
             with self._lock:
                 return self.picker.pick(info)

@@ -62,8 +62,10 @@ def enum_lines(
         yield from _docstring(about, indent + "    ")
     value_type = words.value_of(named)
     note = DEPRECATED_USE if named.deprecated else ""
+    # What every message has under this name comes before a value of it.
+    hidden = "DESCRIPTOR" if indent else None
     for name, about in values:
-        if not keyword.iskeyword(name):
+        if not keyword.iskeyword(name) and name != hidden:
             yield f"{indent}{name}: {value_type}{note}"
             yield from _docstring(about, indent)
 

@@ -130,6 +130,12 @@ def message_types(
     generated = frozenset(wanted)
     texts: dict[str, str] = {}
     for name in wanted:
-        words = Words(files[name], types, generated, layout)
+        file = files[name]
+        public = {
+            each
+            for index in file.public_dependency
+            for each, _ in _public_names(files[file.dependency[index]], files)
+        }
+        words = Words(file, types, generated, layout, public)
         texts[module_path(name) + "i"] = "\n".join(_module(words, types, layout, files)) + "\n"
     return texts

@@ -13,7 +13,7 @@ Rules:
 - What is deprecated is marked as PEP 702 has it, where it is used: a stub's constructor, and its methods.
 - Names are imported under an underscore, and under names that no method or class of the file has: a method
   `clarion`, or `_abc`, cannot hide a package.
-- What Python cannot write in a class body (a method `class`) is left out.
+- What Python cannot write in a class body (a method `class`), or means something else by (`__class__`), is left out.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from clarion.codegen.class_names import free_name
 from clarion.codegen.comments import docstring
 from clarion.codegen.layout import PROTOC_LAYOUT, Layout
-from clarion.codegen.names import MessageName, literal, needs_getattr, output_path
+from clarion.codegen.names import MessageName, literal, output_path
 from clarion.codegen.services import File, Method, Service, services_of
+from clarion.codegen.stub_words import is_sayable
 
 __all__ = ["generate_types"]
 
@@ -88,7 +89,7 @@ class _Names:
 
 
 def _sayable(service: Service) -> list[Method]:
-    return [method for method in service.methods if not needs_getattr(method.name)]
+    return [method for method in service.methods if is_sayable(method.name)]
 
 
 def _descriptor(service: Service, names: _Names) -> Iterator[str]:

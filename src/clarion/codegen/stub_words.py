@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
@@ -53,7 +53,15 @@ def enum_base(name: str) -> str:
 
 
 class Words:
-    """The words of one stub, and what has been said."""
+    """The words of one stub, and what has been said.
+
+    Args:
+        file: what the stub is for.
+        types: all messages and enums by their full name with a leading dot.
+        generated: the files that are generated together with it.
+        layout: where modules stand.
+        public: the names that public imports bring into the stub.
+    """
 
     def __init__(
         self,
@@ -61,6 +69,7 @@ class Words:
         types: dict[str, ProtoType],
         generated: frozenset[str],
         layout: Layout,
+        public: Iterable[str] = (),
     ) -> None:
         self.file = file
         self._types = types
@@ -76,7 +85,7 @@ class Words:
         for enum in file.enum_type:
             self.top.add(enum.name)
             self.top.update(value.name for value in enum.value)
-        self._names = frozenset(self._inner | self.top)
+        self._names = frozenset(self._inner | self.top | set(public))
         self._used: dict[str, str] = {}
         self._files: set[str] = set()
         self._said: dict[str, str] = {}

@@ -69,7 +69,7 @@ class Ssl:
     crls: bytes | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False, eq=False, weakref_slot=True)
 class DynamicSsl:
     """TLS with certificates that are asked for with each connection.
 

@@ -102,11 +102,6 @@ class TokenCache(Generic[_T]):
         self._failure = why
         return self._over()
 
-    def forget(self, token: AccessToken) -> None:
-        """`token` is of no use any more; the next call fetches another."""
-        if self._token is token:
-            self._token = None
-
     def _may_fetch(self, now: float) -> bool:
         if self._fetching or (self._failure is not None and now < self._not_before):
             return False

@@ -5,6 +5,7 @@ Each is called on a plugin's thread when a token is needed, one call at a time.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -44,6 +45,8 @@ def access_token(answer: Mapping[str, Any], asked_at: float) -> AccessToken:
         # Some servers send it as text.
         lifetime = float(answer.get("expires_in", _UNSAID_LIFETIME))
     except (TypeError, ValueError):
+        lifetime = _UNSAID_LIFETIME
+    if not math.isfinite(lifetime):
         lifetime = _UNSAID_LIFETIME
     return AccessToken(value, asked_at + lifetime)
 

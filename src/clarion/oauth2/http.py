@@ -105,13 +105,15 @@ class Endpoint:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT)
         try:
             connection.request(method, self._path, body, dict(headers))
-            response = connection.getresponse()
-            content = response.read(_LIMIT + 1)
+            # A connection does not close what a response still has to read.
+            with connection.getresponse() as response:
+                status = response.status
+                content = response.read(_LIMIT + 1)
         finally:
             connection.close()
         if len(content) > _LIMIT:
             raise CallCredentialsError(f"the answer of the token server {self._host} is too long")
-        return response.status, content
+        return status, content
 
 
 def _error(answer: Any) -> str:

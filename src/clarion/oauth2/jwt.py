@@ -6,6 +6,7 @@ import base64
 import binascii
 import functools
 import json
+import math
 import threading
 import time
 import urllib.parse
@@ -39,6 +40,8 @@ def from_file(path: str) -> AccessToken:
         expires_at = claims["exp"]
         if isinstance(expires_at, bool) or not isinstance(expires_at, (int, float)):
             raise TypeError
+        if not math.isfinite(expires_at):
+            raise ValueError
         return AccessToken(token, float(expires_at))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, binascii.Error):
         raise CallCredentialsError(

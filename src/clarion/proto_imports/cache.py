@@ -1,14 +1,17 @@
 """Compiled .proto files on disk, for one user, so that protoc runs once for each content.
 
 An entry's name says all that its content depends on, so nothing is ever out of date. Rules: an entry appears whole or
-not at all; one that was damaged counts as absent; a folder that cannot be read or written does no harm; the folder
-is bounded, and the entries that were not used for longest go first.
+not at all; one that was damaged, or that another user could have written, counts as absent, because the modules made
+of it would be his; a folder that cannot be read or written does no harm; the folder is bounded, the entries that were
+not used for longest go first, and files that are no entries stay.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
 import sys
 import time
 from pathlib import Path
@@ -19,6 +22,8 @@ __all__ = ["Cache", "user_folder"]
 _MOST_ENTRIES = 2000
 # Entries used within this time are not marked as used again, in seconds.
 _FRESH = 86400.0
+# A key, or what was to become the entry of one.
+_ENTRY = re.compile(r"\.?[0-9a-f]{64}(\.\d+\.\d+)?")
 
 
 def user_folder() -> Path | None:
@@ -36,6 +41,19 @@ def user_folder() -> Path | None:
     except RuntimeError:
         # No home.
         return None
+
+
+def _digest(key: str, value: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + b"\0" + value).digest()
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Tell whether nobody but this user, or the administrator, can have written a file."""
+    if not hasattr(os, "geteuid"):
+        # Windows keeps the folders of users apart.
+        return True
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return status.st_uid in (os.geteuid(), 0) and not status.st_mode & others
 
 
 class Cache:
@@ -56,11 +74,15 @@ class Cache:
             return None
         path = self.folder / key
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if not _is_own(status):
+                    return None
+                content = file.read()
             digest, value = content[:32], content[32:]
-            if hashlib.sha256(value).digest() != digest:
+            if _digest(key, value) != digest:
                 return None
-            if time.time() - path.stat().st_mtime > _FRESH:
+            if time.time() - status.st_mtime > _FRESH:
                 os.utime(path)
         except OSError:
             return None
@@ -74,7 +96,7 @@ class Cache:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for key, value in entries.items():
-                self._write(folder / key, hashlib.sha256(value).digest() + value)
+                self._write(folder / key, _digest(key, value) + value)
             self._prune(folder)
         except OSError:
             return
@@ -83,14 +105,17 @@ class Cache:
     def _write(path: Path, content: bytes) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
         try:
-            temporary.write_bytes(content)
+            # Nobody else may write it, whatever the umask; nor may it be there already, as a link to elsewhere.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with open(os.open(temporary, flags, 0o644), "wb") as file:
+                file.write(content)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 
     def _prune(self, folder: Path) -> None:
         with os.scandir(folder) as listing:
-            names = [entry.path for entry in listing]
+            names = [entry.path for entry in listing if _ENTRY.fullmatch(entry.name)]
         if len(names) <= self._most:
             return
         ages: list[tuple[float, str]] = []

@@ -249,7 +249,9 @@ def _children(place: Traversable) -> list[Traversable]:
 def _walk(place: Traversable, path: str) -> Iterator[str]:
     for child in _children(place):
         if child.name.endswith(".proto") and child.is_file():
-            yield path + child.name
+            # Hidden files, such as those that some systems keep beside each, are nobody's to import.
+            if child.name[0] != ".":
+                yield path + child.name
         elif child.is_dir() and not child.name.startswith((".", "__")):
             yield from _walk(child, f"{path}{child.name}/")
 

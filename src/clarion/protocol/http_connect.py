@@ -9,6 +9,7 @@ __all__ = ["ConnectAnswer", "ConnectRefused", "connect_request"]
 _LIMIT = 16 << 10
 # A line may end without CR (RFC 9112 §2.2).
 _END = re.compile(rb"\r?\n\r?\n")
+_MOST_OF_AN_END = 3
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
 _BEGINNING = b"HTTP/1."
 # What an error text quotes of an answer, in characters.
@@ -41,7 +42,7 @@ class ConnectAnswer:
 
     def __init__(self) -> None:
         self.done = False
-        self._head = b""
+        self._head = bytearray()
         self._read = 0
 
     def feed(self, data: bytes) -> int:
@@ -53,16 +54,19 @@ class ConnectAnswer:
         before = len(self._head)
         self._head += data
         consumed = 0
+        # What the last call saw cannot hold more than the beginning of an end.
+        start = max(before - _MOST_OF_AN_END, 0)
         while not self.done:
-            end = _END.search(self._head)
+            end = _END.search(self._head, start)
             self._check(end.end() if end is not None else None)
             if end is None:
                 return len(data)
             consumed = end.end() - before
             self._read += end.end()
-            self._take(self._head[: end.end()])
-            self._head = self._head[end.end() :]
+            self._take(bytes(self._head[: end.end()]))
+            del self._head[: end.end()]
             before -= end.end()
+            start = 0
         return consumed
 
     def ended(self) -> ConnectRefused:
@@ -72,7 +76,9 @@ class ConnectAnswer:
     def _check(self, end: int | None) -> None:
         size = min(len(self._head), len(_BEGINNING))
         if self._head[:size] != _BEGINNING[:size]:
-            raise ConnectRefused(f"answered with what is no HTTP/1: {self._head[:_MOST_TEXT]!r}")
+            raise ConnectRefused(
+                f"answered with what is no HTTP/1: {bytes(self._head[:_MOST_TEXT])!r}"
+            )
         if self._read + (len(self._head) if end is None else end) > _LIMIT:
             raise ConnectRefused(f"answered with a head of more than {_LIMIT} bytes")
 

@@ -92,12 +92,14 @@ class TlsClient:
         self._cache = cache
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
-        self._fetcher = credentials.fetcher if isinstance(credentials, DynamicSsl) else None
-        if isinstance(credentials, Ssl):
-            try:
-                self._context = _context(credentials)
-            except BadCredentials as error:
-                self._unusable(error)
+        self._dynamic = credentials if isinstance(credentials, DynamicSsl) else None
+        if isinstance(credentials, DynamicSsl):
+            self._context = _contexts.get(credentials)
+            return
+        try:
+            self._context = _context(credentials)
+        except BadCredentials as error:
+            self._unusable(error)
 
     def refuse(self, address: Address) -> str | None:
         """Why there may be no connection to `address`, or None."""
@@ -105,10 +107,12 @@ class TlsClient:
 
     def refresh(self) -> None:
         """Ask for the certificates, which may block, and take what comes. Never raises; see `problem`."""
-        assert self._fetcher is not None
+        assert self._dynamic is not None
         with self._lock:
             try:
-                self._context = _context(self._fetcher())
+                self._context = _context(self._dynamic.fetcher())
+                # The last that could be used, for the next channel with these credentials, too.
+                _contexts[self._dynamic] = self._context
                 self.problem = None
             except Exception as error:
                 if self._context is None:
@@ -136,7 +140,7 @@ class TlsClient:
             self._cache.put(filter.ssl.context, self.server_name, filter.ssl.session)
 
 
-_contexts: weakref.WeakKeyDictionary[Ssl, ssl.SSLContext] = weakref.WeakKeyDictionary()
+_contexts: weakref.WeakKeyDictionary[Ssl | DynamicSsl, ssl.SSLContext] = weakref.WeakKeyDictionary()
 
 
 def _context(credentials: Ssl) -> ssl.SSLContext:

@@ -146,7 +146,7 @@ class SyncCall(ClientCall, WaitedCall):
     # ClientCall, from any thread
 
     def begin(self, message: tuple[bytes, bytes] | None) -> None:
-        self._message = message
+        self.message = message
         self._half_closed = message is not None
         link = self.core.link or self.core.find_link(self)
         if link is not None:
@@ -266,7 +266,7 @@ class SyncCall(ClientCall, WaitedCall):
         payload = self.serialize(request)
         if payload is None or self._expired():
             return
-        self._message = self.pack(payload)
+        self.message = self.pack(payload)
         self._half_closed = True
         link: Any = self.core.link or self.core.find_link(self)
         if link is None:

@@ -30,7 +30,7 @@ from clarion.security import (
 from clarion.security.failures import no_http2
 from clarion.sync.client_link import ClientLink
 from clarion.sync.io_thread import READ, WRITE, IoThread, Timer
-from clarion.sync.link import Link
+from clarion.sync.link import Link, describe_address
 from clarion.sync.server_link import ServerLink
 
 if TYPE_CHECKING:
@@ -339,11 +339,13 @@ def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSe
         server.add_link(link)
         return
     tls = security
+    # The socket cannot tell when it is closed.
+    peer = describe_address(sock)
 
     def agreed(filter: TlsFilter | None, why: str) -> None:
         server.handshakes.pop(handshake, None)
         if filter is None:
-            _LOG.info("a connection was closed: %s", why)
+            _LOG.info("the connection of %s was closed: %s", peer, why)
             return
         link = TlsServerLink(server, sock, io, filter, tls)
         server.add_link(link)
