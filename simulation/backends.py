@@ -53,7 +53,8 @@ class Backend:
         self.service = service
         self.failing = failing
         self.up = True
-        self.links: set[MemoryLink] = set()
+        # In order, for the same seed is to give the same figures.
+        self.links: dict[MemoryLink, None] = {}
         self.served = 0
         self.waits: list[float] = []
         self.measured = False
@@ -110,8 +111,8 @@ class Backend:
         """Lose all connections, and take none."""
         self.up = False
         self._free_at = 0.0
-        links, self.links = self.links, set()
-        for link in sorted(links, key=id):
+        links, self.links = self.links, {}
+        for link in links:
             link.lose()
 
     def start(self) -> None:

@@ -10,7 +10,6 @@ from clarion.client_core import ChannelCore, ChannelOptions, ClientCall, Start
 from clarion.client_core.invocation import Method
 from clarion.resolver.registry import target_of
 from clarion.resolver.target import HostPort
-
 from simulation.backends import Backend
 from simulation.world import World
 

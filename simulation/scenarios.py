@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clarion.client_core import ChannelCore
 from clarion.status import StatusCode
-
 from simulation.backends import Backend
 from simulation.clients import Call, Load, channel, cluster
 from simulation.world import World
@@ -58,9 +57,7 @@ POLICIES: dict[str, Any] = {
             "priorities": ["all"],
         }
     },
-    "outlier_detection": {
-        "outlier_detection_experimental": {"childPolicy": [{"round_robin": {}}]}
-    },
+    "outlier_detection": {"outlier_detection_experimental": {"childPolicy": [{"round_robin": {}}]}},
 }
 
 
@@ -103,8 +100,8 @@ def balance(
     policy: str,
     *,
     backends: int = 2000,
-    channels: int = 4,
-    seconds: float = 20.0,
+    channels: int = 2,
+    seconds: float = 12.0,
     warm: float = 6.0,
     load: float = 0.6,
     seed: int = 1,
@@ -342,8 +339,8 @@ def storm(
     clients: int = 10_000,
     every: float = 4.0,
     down: float = 5.0,
-    up: float = 20.0,
-    end: float = 45.0,
+    up: float = 15.0,
+    end: float = 35.0,
     period: float = 1.0,
     seed: int = 5,
 ) -> Storm:
@@ -385,8 +382,7 @@ def storm(
         then = server.served, load.begun, *outcomes
         world.run(began + at)
         came, calls, ok, bad = (
-            new - old
-            for new, old in zip((server.served, load.begun, *outcomes), then, strict=True)
+            new - old for new, old in zip((server.served, load.begun, *outcomes), then, strict=True)
         )
         times.append(at)
         attempts.append(came / calls)
@@ -451,8 +447,3 @@ def herd(
     first = round(0.5 / period)
     times = tuple((number + 1) * period for number in range(len(series)))
     return Herd(times, series, max(series[first:]), back)
-
-
-def describe(figures: Mapping[str, object]) -> str:
-    """One line, for progress."""
-    return ", ".join(f"{name} {value}" for name, value in figures.items())

@@ -15,7 +15,6 @@ from clarion.http2 import Config
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import Address, HostPort
 from clarion.status import StatusCode
-
 from simulation.backends import Backend
 
 __all__ = ["MemoryLink", "Timer", "World"]
@@ -90,7 +89,7 @@ class World:
                 done(None, "Connection refused")
                 return
             link = MemoryLink(self, backend, owner)
-            backend.links.add(link)
+            backend.links[link] = None
             done(link, "")
             owner.link_ready(link)
 
@@ -189,7 +188,7 @@ class MemoryLink:
     def flush_soon(self) -> None: ...
 
     def close(self, message: str) -> None:
-        self.backend.links.discard(self)
+        self.backend.links.pop(self, None)
         if not self.connection.closed:
             self._over(_CLOSED)
 

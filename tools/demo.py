@@ -375,6 +375,72 @@ def oauth2(demo: Demo) -> None:
         server.finish()
 
 
+def jwt(demo: Demo) -> None:
+    """jwt_jwks: signed tokens, and keys that change"""
+    missing = [name for name in ("jwt", "cryptography") if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"  skipped: {', '.join(missing)} is not installed here", flush=True)
+        return
+    with demo.program("server", "jwt_jwks/server.py", str(demo.port)) as server:
+        match = _LISTENING.match(server.next_line() or "")
+        url = (server.next_line() or "").removeprefix("Issuer: ")
+        if match is None or not url.startswith("http"):
+            server.drain()
+            raise server.error("did not start")
+        demo.client(
+            "jwt_jwks/client.py",
+            match[1],
+            "Hello, alice!",
+            "HELLO, ALICE!",
+            "PERMISSION_DENIED: the caller lacks scope greet.loudly",
+            "UNAUTHENTICATED: the call has no credentials that this server takes",
+            "UNAUTHENTICATED: the token is for another audience",
+            "UNAUTHENTICATED: the token's signature does not hold",
+            "Hello, bob!",
+            "UNAUTHENTICATED: the token is signed with an unknown key",
+            kind=url,
+        )
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("Server stopped")
+        server.finish()
+
+
+_DENIED = "PERMISSION_DENIED: the server's authorization policy does not allow this call"
+
+
+def authorization(demo: Demo) -> None:
+    """authorization: a policy in a file that changes, and its audit log"""
+    with tempfile.TemporaryDirectory() as directory:
+        policy = Path(directory, "policy.json")
+        text = (demo.examples / "authorization" / "policy.json").read_text()
+        policy.write_text(text)
+        arguments = (str(demo.port), str(policy))
+        with demo.program("server", "authorization/server.py", *arguments) as server:
+            match = _LISTENING.match(server.next_line() or "")
+            if match is None:
+                server.drain()
+                raise server.error("did not start")
+            with demo.program("client", "authorization/client.py", match[1]) as client:
+                client.expect("Hello, bob!")
+                client.expect("HELLO, ALICE!")
+                for rule in ("nobody-shouts-at-night", "", ""):
+                    client.expect(_DENIED)
+                    if f'"matched_rule":"{rule}"' not in (server.next_line() or ""):
+                        raise server.error(f"did not log that the rule {rule!r} denied a call")
+                client.expect("press Enter for one more")
+                changed = Path(directory, "changed.json")
+                changed.write_text(text.replace('"source": {"principals": ["token:*"]},', "", 1))
+                changed.replace(policy)
+                if "has a new policy" not in (server.next_line() or ""):
+                    raise server.error("did not read the policy again")
+                client.type("")
+                client.expect("Hello, stranger!")
+                client.finish()
+            server.process.send_signal(signal.SIGTERM)
+            server.expect("Server stopped")
+            server.finish()
+
+
 SCENES: dict[str, Callable[[Demo], None]] = {
     "hello": hello,
     "hello-async": hello_async,
@@ -389,6 +455,8 @@ SCENES: dict[str, Callable[[Demo], None]] = {
     "tls": tls,
     "mtls-rotation": mtls_rotation,
     "oauth2": oauth2,
+    "jwt": jwt,
+    "authorization": authorization,
 }
 
 

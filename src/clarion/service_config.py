@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from clarion.load_balancing.config_reader import (
     shown,
     text,
 )
-from clarion.load_balancing.registry import PolicyConfig, find_policy
+from clarion.load_balancing.registry import PolicyConfig, find_policy, parse_policy_list
 from clarion.status import StatusCode
 
 __all__ = [
@@ -191,10 +192,12 @@ def _objects(value: Any, path: str) -> list[ConfigReader]:
 
 def _policy_name(value: Any, path: str) -> PolicyConfig:
     name = text(value, path)
-    kind = find_policy(name.lower())
-    if kind is None:
+    if find_policy(name.lower()) is None:
         raise ConfigError(path, f"{name!r} is no policy that is known here")
-    return PolicyConfig(kind, kind.parse_config({}))
+    try:
+        return parse_policy_list([{name.lower(): {}}], "")
+    except ConfigError as error:
+        raise ConfigError(path, f"{name!r} needs a config: {error}") from None
 
 
 def _method_config(reader: ConfigReader) -> tuple[list[tuple[str, str]], MethodConfig]:
@@ -254,7 +257,7 @@ def _throttling(value: Any, path: str) -> RetryThrottling:
     if tokens > 1000:
         raise ConfigError(f"{path}.maxTokens", f"must be 1000 or less, not {tokens:g}")
     # A6: three decimal places count.
-    ratio = int(reader.require("tokenRatio", positive) * 1000) / 1000
+    ratio = math.floor(round(reader.require("tokenRatio", positive) * 1000, 6)) / 1000
     if not ratio:
         raise ConfigError(f"{path}.tokenRatio", "must be 0.001 or more")
     return RetryThrottling(tokens, ratio)

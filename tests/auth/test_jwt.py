@@ -227,7 +227,12 @@ def test_key_names_are_texts(kid: Any) -> None:
 
 def test_headers_that_bring_keys_are_not_looked_at() -> None:
     mine, theirs = private_key("RSA"), private_key("RSA", 1)
-    brought = {"jwk": jwk(theirs), "jku": "https://evil.test/keys", "x5u": "file:///x", "x5c": ["x"]}
+    brought = {
+        "jwk": jwk(theirs),
+        "jku": "https://evil.test/keys",
+        "x5u": "file:///x",
+        "x5c": ["x"],
+    }
     token = mint(theirs, headers=brought)
     assert refusal(token) == "the token's signature does not hold"
     assert verify(mint(mine, headers=brought)).subject == "alice"
@@ -313,7 +318,9 @@ def test_malformed_tokens(token: str) -> None:
     assert refusal(token) == "the token is malformed"
 
 
-@pytest.mark.parametrize("payload", [b"{", b"[1]", b'"x"', b'{"sub":"a","sub":"b"}', b"\xff", b"[" * 3000])
+@pytest.mark.parametrize(
+    "payload", [b"{", b"[1]", b'"x"', b'{"sub":"a","sub":"b"}', b"\xff", b"[" * 3000]
+)
 def test_malformed_claims_that_are_signed(payload: bytes) -> None:
     import jwt
 
@@ -396,4 +403,6 @@ def test_arguments_that_would_let_too_much_pass() -> None:
         authenticator(algorithms="RS256")
     with pytest.raises(ValueError, match="must not be empty"):
         authenticator(algorithms=[])
-    assert SECRET.decode() not in repr(authenticator(SharedSecret(SECRET))) + repr(SharedSecret(SECRET))
+    assert SECRET.decode() not in repr(authenticator(SharedSecret(SECRET))) + repr(
+        SharedSecret(SECRET)
+    )

@@ -203,20 +203,21 @@ def test_a_token_is_renewed_before_its_end_while_calls_go_on(
         if len(tokens.asked) > 1:
             again.set()
             assert go_on.wait(LIMIT)
-        # Its last minute and a half: good, and due.
-        return 200, {"access_token": f"t{len(tokens.asked)}", "expires_in": 31}
+        number = len(tokens.asked)
+        return 200, {"access_token": f"t{number}", "expires_in": 3600 * number}
 
     tokens.answer = answer
     clock = Clock()
     rig, seen = _rig(front)
     credentials = clock.credentials(_client(tokens))
     assert rig.call("unary_unary", [b"x"], credentials=credentials).code == "OK"
-    clock.now += 0.9
+    # In the minute before its last half minute: good, and due.
+    clock.now += 3540
     assert rig.call("unary_unary", [b"x"], credentials=credentials).code == "OK"
     assert again.wait(LIMIT)
     assert rig.call("unary_unary", [b"x"], credentials=credentials).code == "OK"
     assert seen.tokens == ["Bearer t1"] * 3
-    clock.now += 10
+    clock.now += 200
     call = rig.open("unary_unary", [b"x"], credentials=credentials)
     go_on.set()
     assert call.finish().code == "OK"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clarion.client_core import Attempt, ChannelCore, ClientCall, cancel_calls
+from clarion.client_core import Attempt, ChannelCore, ClientCall, Pending, cancel_calls
 from clarion.method import Compression
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.target import HostPort
@@ -447,13 +447,13 @@ def test_never_after_a_request_of_a_stream_was_sent(rig: Rig, how: str) -> None:
 def test_a_request_between_two_attempts_is_not_taken(rig: Rig) -> None:
     call = rig.begin(None)
     seen: list[bool] = []
-    detached = call.detached
+    again = rig.core.retry
 
-    def detach(attempt: Attempt) -> None:
-        detached(attempt)
+    def retry(waiting: Pending) -> None:
         seen.append(call.send(call.pack(b"early")))
+        again(waiting)
 
-    call.detached = detach  # type: ignore[method-assign]
+    rig.core.retry = retry  # type: ignore[method-assign]
     rig.send(unprocessed(rig, "goaway", 1))
     # It was not sent, and whoever has it knows.
     assert seen == [False]

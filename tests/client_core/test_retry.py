@@ -25,7 +25,10 @@ RETRY = {
 def retrying(
     network: Network, *more: tuple[str, Any], target: str = "ipv4:1.1.1.1:1", **top: Any
 ) -> Any:
-    config = {"methodConfig": [{"name": [{}], "retryPolicy": RETRY}], **top}
+    policy = RETRY
+    if "initialBackoff" in top:
+        policy = {**RETRY, "initialBackoff": top.pop("initialBackoff")}
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}], **top}
     return network.channel(target, [("grpc.service_config", json.dumps(config)), *more])
 
 
@@ -213,8 +216,25 @@ def test_the_deadline_ends_the_wait(network: Network) -> None:
     fail(fars[0], 1)
     network.advance(0.5)
     assert call.code is StatusCode.DEADLINE_EXCEEDED
+    assert call.details == (
+        "Deadline Exceeded while waiting for its next attempt; "
+        "last error: UNAVAILABLE at ipv4:1.1.1.1:1: "
+    )
     network.advance(5)
     assert fars[0].requests() == [1]
+
+
+def test_a_call_that_ended_leaves_no_timer(network: Network) -> None:
+    """A server may ask for a wait of days, and the call is gone before."""
+    [fars, core] = serve(network), retrying(network)
+    call = begin(network, core)
+    network.run()
+    before = len(network.timers)
+    fail(fars[0], 1, 14, (b"grpc-retry-pushback-ms", b"900000000"))
+    network.run()
+    assert len(network.timers) == before + 1
+    call.end(Outcome(StatusCode.CANCELLED))
+    assert len(network.timers) == before
 
 
 def test_the_channel_is_closed_during_the_wait(network: Network) -> None:
@@ -226,6 +246,28 @@ def test_the_channel_is_closed_during_the_wait(network: Network) -> None:
     core.close()
     network.run()
     assert call.code is StatusCode.CANCELLED
+
+
+def test_the_channel_is_closed_as_the_wait_begins(network: Network) -> None:
+    [fars, core] = serve(network), retrying(network)
+    call = begin(network, core)
+    network.run()
+    link = network.links[0]
+    fail(fars[0], 1)
+    link.connection.receive_data(fars[0].take())
+    # The wait itself begins on the runtime, which closes the channel first.
+    core.close()
+    network.run()
+    assert call.code is StatusCode.CANCELLED
+
+
+def test_no_wait_is_longer_than_the_longest(network: Network) -> None:
+    [fars, core] = serve(network), retrying(network, initialBackoff="9s")
+    begin(network, core)
+    network.run()
+    fail(fars[0], 1)
+    network.run()
+    assert network.timers[0] == pytest.approx(3)
 
 
 # Streams of requests
@@ -265,6 +307,19 @@ def test_requests_are_sent_again(network: Network) -> None:
     answer(fars[0], 5)
     network.run()
     assert call.code is StatusCode.OK
+
+
+def test_nothing_is_kept_of_a_committed_call(network: Network) -> None:
+    """Long streams do not fill the buffer."""
+    [fars, core] = serve(network), retrying(network)
+    call = begin(network, core, None)
+    network.run()
+    assert call.send(call.pack(b"one"))
+    fars[0].send(headers(1, RESPONSE))
+    network.run()
+    assert call.send(call.pack(b"two"))
+    assert call._retry is not None
+    assert call._retry.kept == []
 
 
 def test_the_end_of_requests_is_sent_again(network: Network) -> None:
@@ -455,7 +510,7 @@ def test_cancelling_cancels_all(network: Network) -> None:
     assert (len(resets(ones)), len(resets(twos))) == (1, 1)
     network.advance(10)
     assert sum(opened(ones, twos)) == 2
-    assert core._held == set()
+    assert not core._held
 
 
 def test_the_channel_is_closed(network: Network) -> None:

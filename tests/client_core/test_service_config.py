@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from clarion.load_balancing import ConfigError, Picker, Policy, QueuePicker, Update, register
+from clarion.load_balancing import (
+    ConfigError,
+    Picked,
+    Picker,
+    Policy,
+    QueuePicker,
+    Update,
+    register,
+)
 from clarion.load_balancing import registry as policies
 from clarion.resolver import registry as resolvers
 from clarion.resolver.endpoint import Endpoint
@@ -110,6 +118,14 @@ def test_a_response_that_is_too_large(network: Network, limit: int, size: int) -
     assert call.code is StatusCode.RESOURCE_EXHAUSTED
 
 
+def test_an_argument_names_a_policy_that_needs_a_config(network: Network) -> None:
+    core = network.channel(options=[("grpc.lb_policy_name", "weighted_target_experimental")])
+    call = begin(network, core)
+    network.run()
+    assert call.code is StatusCode.UNAVAILABLE
+    assert "weighted_target_experimental.targets: is missing" in call.details
+
+
 def test_one_that_is_refused(network: Network) -> None:
     serve(network)
     core = network.channel(options=method_config(timeout="soon"))
@@ -161,6 +177,23 @@ def test_what_the_resolver_says_comes_first(network: Network, manual: list[Manua
     manual[0].say(ONE, service_config='{"methodConfig": [{"name": [{}], "timeout": "5s"}]}')
     network.run()
     assert call.start.deadline == 1005.0
+
+
+def test_a_new_one_counts_where_addresses_stay(network: Network, manual: list[Manual]) -> None:
+    """pick_first has nothing to do then, but calls have."""
+    fars = serve(network)
+    core = network.channel("manual-test:x")
+    core.connect()
+    network.run()
+    for seconds in ("5s", "2s"):
+        manual[0].say(
+            ONE, service_config={"methodConfig": [{"name": [{}], "timeout": seconds}]}
+        )
+        network.run()
+        call = begin(network, core)
+        network.run()
+        assert call.start.deadline == network.time + float(seconds[:-1])
+    assert len(fars) == 1
 
 
 def test_the_resolver_need_not_be_heard(network: Network, manual: list[Manual]) -> None:
@@ -278,6 +311,20 @@ def test_a_resolver_that_raises(
     assert call.details == "the channel's resolver Manual raised RuntimeError: no idea"
 
 
+def test_a_resolver_that_cannot_be_made(
+    network: Network, manual: list[Manual], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Manual, *_: object) -> None:
+        raise RuntimeError("no idea")
+
+    monkeypatch.setattr(Manual, "__init__", fail)
+    core = network.channel("manual-test:x")
+    call = begin(network, core)
+    network.run()
+    assert call.details == "the channel's resolver Manual raised RuntimeError: no idea"
+    core.close()
+
+
 def test_a_resolver_that_raises_when_it_is_asked_again(
     network: Network, manual: list[Manual], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,6 +424,67 @@ def test_a_policy_that_raises_when_it_is_closed(network: Network, faulty: type[F
     network.run()
     assert fars[0].closed
     assert core.links == set()
+
+
+def test_a_policy_that_raises_while_it_reads_its_config(
+    network: Network, faulty: type[Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(config: Any) -> Any:
+        return config["missing"]
+
+    monkeypatch.setattr(faulty, "parse_config", fail)
+    core = network.channel(options=options(loadBalancingConfig=[{"faulty_for_tests": {}}]))
+    call = begin(network, core)
+    network.run()
+    assert call.code is StatusCode.UNAVAILABLE
+    assert (
+        "loadBalancingConfig[0].faulty_for_tests: the policy raised KeyError: 'missing'"
+        in call.details
+    )
+
+
+def test_a_policy_that_raises_in_a_later_update(
+    network: Network, manual: list[Manual], faulty: type[Faulty]
+) -> None:
+    """What it said before does not count any more."""
+    serve(network)
+    core = network.channel("manual-test:x")
+    core.connect()
+    network.run()
+    config = {"loadBalancingConfig": [{"faulty_for_tests": {}}]}
+    manual[0].say(ONE, service_config=config)
+    network.run()
+    assert core.state is READY
+    faulty.where = "update"
+    manual[0].say(ONE, service_config={**config, "methodConfig": []})
+    network.run()
+    call = begin(network, core)
+    network.run()
+    assert call.details == "the channel's load-balancing policy Faulty raised RuntimeError: no idea"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (None, "answered with None, which is no answer of a picker"),
+        (Picked("a server"), "picked 'a server', which is no subchannel of its"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_picker_that_answers_nonsense(
+    network: Network,
+    faulty: type[Faulty],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Any,
+    text: str,
+) -> None:
+    monkeypatch.setattr(FaultyPicker, "pick", lambda self, info: answer)
+    faulty.where = "picker"
+    serve(network)
+    core = network.channel(options=options(loadBalancingConfig=[{"faulty_for_tests": {}}]))
+    call = begin(network, core, wait_for_ready=True)
+    network.run()
+    assert call.code is StatusCode.INTERNAL
+    assert call.details == f"the channel's load-balancing picker FaultyPicker {text}"
 
 
 def test_a_policy_that_refuses_its_config(network: Network, faulty: type[Faulty]) -> None:

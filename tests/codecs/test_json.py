@@ -10,7 +10,7 @@ from enum import Enum, IntEnum
 from typing import Annotated, Any, Literal, NewType
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clarion.codecs import JSONCodec
@@ -125,6 +125,7 @@ def test_what_a_sender_need_not_say() -> None:
     assert read(b'{"name": "a", "unknown": {"x": []}}') == Item("a", 1)
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -148,6 +149,7 @@ def test_json_as_it_comes(value: Any) -> None:
         (tuple[int, str], b"[1]", r"\$: an array of 2 was expected, not list"),
         (tuple[int, str], b"[1, 2]", r"\$\[1\]: str was expected, not int"),
         (float, b'"1"', r"\$: a number was expected, not str"),
+        (list[float], b"[1, -1e999]", r"\$\[1\]: the number is out of range"),
         (float, b"NaN", "NaN is no JSON"),
         (bytes, b"1", r"\$: base64 was expected, not int"),
         (bytes, b'"?"', r"\$: this is no base64"),

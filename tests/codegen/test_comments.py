@@ -6,7 +6,7 @@ import ast
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clarion.codegen.comments import Comments, docstring
@@ -36,7 +36,7 @@ def test_docstring_says_the_text(text: str) -> None:
     assert _said(text) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     # Other white space is indentation to whoever reads the docstring, as spaces are.
     st.text(min_size=1).filter(lambda text: all(c in " \n" or not c.isspace() for c in text))

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["tls", "mtls-rotation", "oauth2"])
+@pytest.mark.parametrize("name", ["tls", "mtls-rotation", "oauth2", "jwt", "authorization"])
 def test_example(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools/demo.py"), "--port=0", name],

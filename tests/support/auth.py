@@ -60,7 +60,5 @@ class Caller:
 def rig(front: FrontEnd, *interceptors: Any, **options: Any) -> tuple[Rig, Caller]:
     """A server with these interceptors, and a channel to it."""
     caller = Caller()
-    handlers = {
-        each: caller.many if each.endswith("stream") else caller.one for each in PATTERNS
-    }
+    handlers = {each: caller.many if each.endswith("stream") else caller.one for each in PATTERNS}
     return front.rig(**handlers, interceptors=interceptors, **options), caller

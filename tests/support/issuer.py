@@ -17,7 +17,18 @@ from typing import Any
 
 from support.libraries import LIMIT
 
-__all__ = ["AUDIENCE", "ISSUER", "Issuer", "b64", "claims", "finish", "forge", "jwk", "mint", "private_key"]
+__all__ = [
+    "AUDIENCE",
+    "ISSUER",
+    "Issuer",
+    "b64",
+    "claims",
+    "finish",
+    "forge",
+    "jwk",
+    "mint",
+    "private_key",
+]
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "greeter"

@@ -15,7 +15,7 @@ from typing import Any
 from clarion.aio import interfaces
 from clarion.aio.errors import EOF, AioRpcError, UsageError
 from clarion.aio.waiters import Waiters
-from clarion.client_core import PARENT_CUT_OFF, ChannelCore, ClientCall, Start
+from clarion.client_core import PARENT_CUT_OFF, Attempt, ChannelCore, ClientCall, Start
 from clarion.metadata import Metadata
 from clarion.protocol.messages import UnpackFailed
 from clarion.protocol.outcome import Outcome
@@ -86,6 +86,10 @@ class AioCall(ClientCall):
             self._writers.wake()
 
     def opened(self) -> None:
+        if self._writers is not None:
+            self._writers.wake()
+
+    def try_opened(self, attempt: Attempt) -> None:
         if self._writers is not None:
             self._writers.wake()
 
@@ -190,6 +194,8 @@ class AioCall(ClientCall):
             AioRpcError: it ended before.
         """
         while self.attempt is None and self.outcome is None:
+            if self.hedging is not None and self.hedging.on_a_stream:
+                return
             await self._writing().wait()
         if self.outcome is not None and self.outcome.code is not StatusCode.OK:
             raise self._error(self.outcome)

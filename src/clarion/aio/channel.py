@@ -64,8 +64,21 @@ class _OnLoop:
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.runtime = AioRuntime(loop)
-        self.core = ChannelCore(self.runtime, channel.target, channel.options, channel.security)
+        self.core = self._make_core(channel)
         self.core.sources = channel.sources
+
+    def _make_core(self, channel: Channel) -> ChannelCore:
+        target, options, security = channel.target, channel.options, channel.security
+        if not options.share:
+            return ChannelCore(self.runtime, target, options, security)
+        # Which most programs do not need.
+        from clarion.client_core.sharing import SharingChannelCore, pool_of
+
+        # With a runtime of its own: that of a channel ends with it.
+        pool = pool_of(self.loop, lambda: AioRuntime(self.loop))
+        return SharingChannelCore(
+            self.runtime, target, options, security, pool, channel.credentials
+        )
 
 
 class Channel(interfaces.Channel):
@@ -90,6 +103,7 @@ class Channel(interfaces.Channel):
         self.target = through_proxy(target_of(target), self.options.arguments.value, os.environ)
         self.security: Any = None
         self.has_credentials = credentials is not None
+        self.credentials = credentials
         # The call credentials of every call.
         self.sources: Sources = ()
         self._callables = _PLAIN

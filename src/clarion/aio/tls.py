@@ -25,7 +25,7 @@ from clarion.security import (
     TlsServer,
     explain,
 )
-from clarion.security.failures import no_http2
+from clarion.security.failures import CLOSED_AFTER_HANDSHAKE, no_http2
 
 if TYPE_CHECKING:
     from clarion.aio.aio_server import Server, ServerLink
@@ -263,8 +263,16 @@ def _nothing(failure: str) -> None:
 
 class _ClientProtocol(_TlsProtocol):
     security: TlsClient
+    _heard = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._linked and not self._heard:
+            self._link.connection.connection_lost(CLOSED_AFTER_HANDSHAKE)
+        super().connection_lost(exc)
 
     def _decrypted(self, data: bytes) -> None:
+        if data:
+            self._heard = True
         super()._decrypted(data)
         if self.security.remembers and data and self._tls is not None:
             self.security.remember(self._tls)

@@ -75,9 +75,7 @@ class Auditing:
     loggers: Sequence[AuditLogger] = ()
 
     def log(self, event: AuditEvent) -> None:
-        """Log a decision, if it is of those."""
-        if not self.condition.applies(event.authorized):
-            return
+        """Log a decision for which the condition applies."""
         for logger in self.loggers:
             try:
                 logger.log(event)

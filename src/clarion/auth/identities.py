@@ -10,9 +10,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["NO_CLAIMS", "CallInfo", "Identity", "call_of", "freeze", "identity"]
+__all__ = ["CallInfo", "Identity", "call_of", "freeze", "identity"]
 
-NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+_NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+
+
+def _no_claims() -> Mapping[str, Any]:
+    # Python 3.11 takes it for something that can be changed, if it is a default.
+    return _NO_CLAIMS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +40,9 @@ class Identity:
     issuer: str = ""
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = dataclasses.field(default=NO_CLAIMS, repr=False, compare=False)
+    claims: Mapping[str, Any] = dataclasses.field(
+        default_factory=_no_claims, repr=False, compare=False
+    )
     expires_at: float | None = None
     principals: tuple[str, ...] = ()
 

@@ -20,13 +20,13 @@ from clarion.connectivity import ChannelConnectivity
 from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.graceful_switch import GracefulSwitch
 from clarion.load_balancing.pick import Picker
-from clarion.load_balancing.policy import Update
-from clarion.load_balancing.registry import PolicyConfig, find_policy
+from clarion.load_balancing.policy import Policy, Update
+from clarion.load_balancing.registry import PolicyConfig, find_policy, parse_policy_list
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.backoff import Backoff
 from clarion.resolver.http_proxy import address_proxy
 from clarion.resolver.registry import find_resolver
-from clarion.resolver.resolver import Resolution
+from clarion.resolver.resolver import Resolution, Resolver
 from clarion.resolver.target import Address, HostPort
 from clarion.resolver.unregistered import UnregisteredResolver
 from clarion.service_config import EMPTY, ServiceConfig, parse_service_config
@@ -56,15 +56,21 @@ class Balancing:
         self._config: ServiceConfig | None = None
         self._policy: GracefulSwitch | None = None
         self._closed = False
-        kind = find_resolver(core.target.scheme) or UnregisteredResolver
-        self._resolver = kind(core.target, _ResolverHelper(core, self))
+        self._resolver: Resolver | None = None
+        self._kind: type[Policy] = Policy
+        # What the policy said last, and the service config that it was said under.
+        self._said: tuple[ChannelConnectivity, Picker] | None = None
+        self._said_under: ServiceConfig | None = None
 
     def start(self) -> None:
         """Resolve the target."""
+        core = self._core
+        kind = find_resolver(core.target.scheme) or UnregisteredResolver
         try:
+            self._resolver = kind(core.target, _ResolverHelper(core, self))
             self._resolver.start()
         except Exception as error:
-            self._raised("resolver", self._resolver, error)
+            self._raised("resolver", kind, error)
 
     def exit_idle(self) -> None:
         """There is a call, and the policy is IDLE."""
@@ -96,15 +102,21 @@ class Balancing:
         config = self._choose_config(resolution)
         if config is None:
             return
+        choice = config.policy or self._default_policy()
+        if choice is None:
+            return
         self._config = config
         self._core.check_health(config.health_service)
-        choice = config.policy or self._default_policy()
         policy = self._policy
         if policy is None:
             policy = self._policy = GracefulSwitch(_PolicyHelper(self._core, self))
         why = "" if resolution.endpoints else f"{self._core.target.authority} has no addresses"
         update = Update(resolution.endpoints, choice, why)
+        self._kind = choice.policy
         self._ask_policy(functools.partial(policy.update, update))
+        if self._said is not None and self._said_under != config:
+            # To the policy all is as it was. What the config says of methods counts all the same.
+            self.picker_changed(*self._said)
 
     def _choose_config(self, resolution: Resolution) -> ServiceConfig | None:
         """The service config from now on; None if there was none before and this one is refused."""
@@ -130,19 +142,24 @@ class Balancing:
             )
         return self._config
 
-    def _default_policy(self) -> PolicyConfig:
-        policy = find_policy(self._core.options.policy or "pick_first")
-        if policy is None:
-            _LOG.warning("grpc.lb_policy_name: no policy %r here", self._core.options.policy)
-            policy = find_policy("pick_first")
-        assert policy is not None
-        return PolicyConfig(policy, policy.parse_config({}))
+    def _default_policy(self) -> PolicyConfig | None:
+        """The policy where no service config names one; None if it cannot be had, of which calls are told."""
+        name = self._core.options.policy or "pick_first"
+        if find_policy(name) is None:
+            _LOG.warning("grpc.lb_policy_name: no policy %r here", name)
+            name = "pick_first"
+        try:
+            return parse_policy_list([{name: {}}], "")
+        except ConfigError as error:
+            self._fail(f"grpc.lb_policy_name names a policy that needs a service config: {error}")
+            return None
 
     # What the policy says
 
     def picker_changed(self, state: ChannelConnectivity, picker: Picker) -> None:
         """From now on calls ask `picker`."""
         if not self._closed:
+            self._said, self._said_under = (state, picker), self._config
             self._core.picker_changed(state, picker, self._config or EMPTY)
 
     def request_resolution(self) -> None:
@@ -152,17 +169,18 @@ class Balancing:
             self._core.runtime.post(self._resolve_now)
 
     def _resolve_now(self) -> None:
-        if not self._closed:
+        resolver = self._resolver
+        if not self._closed and resolver is not None:
             try:
-                self._resolver.resolve_now()
+                resolver.resolve_now()
             except Exception as error:
-                self._raised("resolver", self._resolver, error)
+                self._raised("resolver", type(resolver), error)
 
     def _ask_policy(self, question: Callable[[], None]) -> None:
         try:
             question()
         except Exception as error:
-            self._raised("load-balancing policy", self._policy, error)
+            self._raised("load-balancing policy", self._kind, error)
 
     def guard(self, callback: Callable[..., None]) -> Callable[..., None]:
         """`callback`, of a policy, so that what it raises fails the channel and nothing else."""
@@ -173,9 +191,10 @@ class Balancing:
 
         return guarded
 
-    def _raised(self, what: str, who: object, error: Exception) -> None:
+    def _raised(self, what: str, kind: type, error: Exception) -> None:
         _LOG.exception("the %s of %s raised", what, self._core.target.authority)
-        name = type(who).__qualname__
+        self._said = None
+        name = kind.__qualname__
         self._core.fail(
             Outcome(
                 StatusCode.INTERNAL,

@@ -170,6 +170,7 @@ class ClientCall:
         configured: the service config or the picker has a say in the call's attempts.
         answer: why the picker gave it no connection just now, and who asked.
         picked: what the picker said of the next attempt, if it wants more than a connection.
+        crowded: the connection that had no free stream for it, if there was one.
         hedging: the tries, if the call is hedged and none of them is its attempt yet.
     """
 
@@ -184,6 +185,7 @@ class ClientCall:
     configured = False
     answer: tuple[Selector, Pick] | None = None
     picked: Picked | None = None
+    crowded: Link | None = None
     hedging: Hedging | None = None
     _retry: Retry | None = None
     _failed: tuple[FailedAttempt, ...] = ()
@@ -264,14 +266,11 @@ class ClientCall:
         Returns:
             False if the call is not on a stream now (see `opened`) and the message is still to be sent.
         """
-        if self.outcome is not None:
-            return True
-        if self._max_request is not None and len(message[1]) > self._max_request:
-            self.end(too_large(len(message[1]), self._max_request))
+        if self.outcome is not None or self._refuse(message):
             return True
         attempt = self.attempt
         if attempt is None:
-            return self.hedging is not None and self.hedging.offer(message)
+            return self._offer(message)
         self._sent_messages = True
         retry = self._retry
         if retry is not None:
@@ -283,6 +282,18 @@ class ClientCall:
         attempt.connection.send_message(attempt, *message)
         attempt.link.flush_soon()
         return True
+
+    def _refuse(self, message: tuple[bytes, bytes]) -> bool:
+        """End the call if `message` is larger than the service config allows; return whether it is."""
+        if self._max_request is None or len(message[1]) <= self._max_request:
+            return False
+        self.end(too_large(len(message[1]), self._max_request))
+        return True
+
+    def _offer(self, message: tuple[bytes, bytes]) -> bool:
+        """Give `message` to the tries of a hedged call."""
+        hedging = self.hedging
+        return hedging is not None and hedging.offer(message)
 
     def half_close(self) -> bool:
         """No more requests follow. Where the call is not on a stream now, the next one begins half-closed.
@@ -331,8 +342,9 @@ class ClientCall:
             debug = f"peer {attempt.link.peer_name()}"
         elif hedging is None or not hedging.on_a_stream:
             details += f" while waiting for {core.awaited_by(self)}"
-            if core.last_failure:
-                details += f"; last error: {core.last_failure}"
+            why = core.last_failure or "".join(map(str, self._failed[-1:]))
+            if why:
+                details += f"; last error: {why}"
         self.end(Outcome(StatusCode.DEADLINE_EXCEEDED, details, debug=debug))
 
     def parent_cut_off(self) -> None:
@@ -377,6 +389,10 @@ class ClientCall:
         elif config.hedging is not None and options.retries:
             self.hedging = Hedging(self, core, config.hedging, options.retry_buffer)
 
+    def forked(self) -> None:
+        """The process was forked, and this is the child, where the call will end: other threads' part in it is over."""
+        self.commit()
+
     def commit(self) -> None:
         """What happens next to the call is final."""
         self._committed = True
@@ -404,6 +420,7 @@ class ClientCall:
             self.core.wait_beyond(waiting, link)
         else:
             link.pending.append(waiting)
+            self.crowded = link
             connection.want_stream()
             self.core.link_full(link)
         return False

@@ -16,8 +16,8 @@ import dataclasses
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clarion.client_core.balancing import Balancing
 from clarion.client_core.options import ChannelOptions
@@ -94,7 +94,6 @@ class ChannelCore:
         http2: what new connections begin with.
         security: what secures the connections; None for plain text.
         runtime: time, names and connections.
-        awaited: what a call that is not on its way waits for.
         pick_lock: held while a picker runs, or is told how its attempt ended.
         throttle: of retries, as the service config has it, or None.
         max_connections: how many connections there may be to each address (gRFC A105).
@@ -103,8 +102,6 @@ class ChannelCore:
         own_calls: those that the channel makes itself, on some connection.
         told_of_no_health, told_of_no_load: the log has it that a server lacks that service.
     """
-
-    awaited = "a connection"
 
     def __init__(
         self,
@@ -133,8 +130,8 @@ class ChannelCore:
         self._subchannels: set[Subchannel] = set()
         self._failures: dict[Address, str] = {}
         self._waiting: deque[Pending] = deque()
-        # Those that had a connection in reach and wait for something else.
-        self._held: set[Pending] = set()
+        # Those that had a connection in reach and wait for something else, which may be a time.
+        self._held: dict[Pending, Timer | None] = {}
         self._watchers: list[Callable[[ChannelConnectivity], None]] = []
         self._idle_callback: Callable[[], None] | None = None
         self._idle_timer: Timer | None = None
@@ -149,6 +146,17 @@ class ChannelCore:
         unresolved = self._balancing.unresolved if self._balancing is not None else ""
         failures = [f"{address}: {why}" for address, why in self._failures.items()]
         return "; ".join(failures or filter(None, [unresolved]))
+
+    def awaited_by(self, waiting: Pending) -> str:
+        """What a call that is not on its way waits for, for error texts; from any thread."""
+        call = waiting.call
+        link = call.crowded
+        if waiting in self._held and call.hedging is None:
+            return "its next attempt"
+        if link is not None and link in self.links and not link.connection.draining:
+            limit = link.connection.peer_max_concurrent_streams
+            return f"a free stream: {link.peer_name()} takes {limit} at a time"
+        return "a connection"
 
     # What the front end asks
 
@@ -260,7 +268,7 @@ class ChannelCore:
 
     def forget(self, call: Pending) -> None:
         """`call` no longer waits."""
-        self._held.discard(call)
+        self.release(call)
         for queue in (self._waiting, *(link.pending for link in self.links)):
             if call in queue:
                 queue.remove(call)
@@ -268,13 +276,16 @@ class ChannelCore:
 
     def hold(self, call: Pending) -> None:
         """`call` waits for something else than a connection; it ends with the channel all the same."""
-        self._held.add(call)
+        self._held[call] = None
 
     def release(self, call: Pending) -> bool:
         """`call` no longer waits for that. Returns False if it ended meanwhile."""
         if call not in self._held:
             return False
-        self._held.discard(call)
+        timer = self._held.pop(call)
+        if timer is not None:
+            # A server may have asked for a wait of days.
+            timer.cancel()
         return True
 
     def watch(self, callback: Callable[[ChannelConnectivity], None]) -> None:
@@ -305,7 +316,22 @@ class ChannelCore:
             for subchannel in list(self._subchannels):
                 if link in subchannel.links and link.pending:
                     subchannel.leave(link)
-            link.drain()
+            self.drain_link(link)
+
+    # What it does to its connections
+
+    def take_pending(self, link: Link) -> Iterable[Pending]:
+        """Those of its calls that wait for a free stream on `link` do so no longer."""
+        pending, link.pending = link.pending, deque()
+        return pending
+
+    def drain_link(self, link: Link) -> None:
+        """It has no new calls for `link`, which is to be closed when those on it are over."""
+        link.drain()
+
+    def close_link(self, link: Link, why: str) -> None:
+        """Its calls on `link` end, and it needs that no more."""
+        link.close(why)
 
     @property
     def _busy(self) -> bool:
@@ -317,11 +343,22 @@ class ChannelCore:
             self._idle_callback = None
             callback()
 
+    @property
+    def locks(self) -> list[Any]:
+        """Every lock of the channel and its calls, for a forked child: who had one of them is not there."""
+        hedges = (waiting.call.hedging for waiting in self._held)
+        return [self.pick_lock, *(each.lock for each in hedges if each is not None)]
+
     def abandon(self, outcome: Outcome) -> None:
         """End the calls that wait, and touch nothing else: the process was forked, all of it is the parent's."""
-        waiting, self._waiting = [*self._waiting, *self._held], deque()
-        self._held.clear()
+        waiting = [*self._waiting, *self._held]
+        for link in self.links:
+            waiting.extend(link.pending)
+            link.pending.clear()
+        self._waiting = deque()
+        self._held = {}
         for call in waiting:
+            call.call.forked()
             call.link_failed(outcome)
 
     def close(self, outcome: Outcome | None = None) -> None:
@@ -333,16 +370,16 @@ class ChannelCore:
         self._set_state(_SHUTDOWN)
         self._watchers.clear()
         waiting, self._waiting = self._waiting, deque()
-        waiting.extend(self._held)
-        self._held.clear()
+        for held in list(self._held):
+            waiting.append(held)
+            self.release(held)
         self._stop_balancing()
         waiting.extend(self._waiting)
         self._waiting.clear()
         links, self.links = self.links, set()
         for link in links:
-            waiting.extend(link.pending)
-            link.pending.clear()
-            link.close(outcome.details)
+            waiting.extend(self.take_pending(link))
+            self.close_link(link, outcome.details)
         for call in waiting:
             call.link_failed(outcome)
         self._check_idle()
@@ -351,8 +388,10 @@ class ChannelCore:
         """The same in `delay` seconds; from any thread."""
 
         def begin() -> None:
-            self.hold(call)
-            self.runtime.call_later(delay, end)
+            if self.state is _SHUTDOWN:
+                self.wait(call)
+            elif call.outcome is None:
+                self._held[call] = self.runtime.call_later(delay, end)
 
         def end() -> None:
             if self.release(call):
@@ -474,7 +513,7 @@ class ChannelCore:
 
     def calls_need_links(self, link: Link) -> None:
         """`link` takes no more calls: those that wait for a free stream on it have to go elsewhere."""
-        pending, link.pending = link.pending, deque()
+        pending = self.take_pending(link)
         if self.link is link:
             self.link = None
         for call in pending:
@@ -498,14 +537,17 @@ class ChannelCore:
     def _look_later(self) -> None:
         self._idle_timer = self.runtime.call_later(self.options.idle_timeout / _LOOKS, self._look)
 
-    def _look(self) -> None:
+    def _activity(self) -> tuple[int, bool]:
+        """A number that grows with use, and whether a call is in progress."""
         own = self.own_calls
         work = sum(link.connection.work for link in self.links) - sum(call.work for call in own)
         streams = sum(len(link.connection.streams) for link in self.links)
-        in_progress = (
-            self._waiting or self._held or streams > sum(call.stream is not None for call in own)
-        )
-        if in_progress or work != self._idle_work:
+        in_progress = streams > sum(call.stream is not None for call in own)
+        return work, in_progress
+
+    def _look(self) -> None:
+        work, in_progress = self._activity()
+        if in_progress or self._waiting or self._held or work != self._idle_work:
             self._idle_work = work
             self._quiet_looks = 0
         else:

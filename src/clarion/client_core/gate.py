@@ -76,10 +76,11 @@ class CredentialGate:
         """See `ChannelCore`."""
         return self._core.last_failure
 
-    @property
-    def awaited(self) -> str:
+    def awaited_by(self, call: ClientCall) -> str:
         """See `ChannelCore`."""
-        return "the metadata of its call credentials" if self._asked else self._core.awaited
+        if self._asked:
+            return "the metadata of its call credentials"
+        return self._core.awaited_by(self)
 
     @property
     def runtime(self) -> Runtime:

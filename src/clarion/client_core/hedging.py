@@ -5,7 +5,7 @@ the call, is the call's: from then on the call is like any other, and the other 
 are kept, and each try sends them as far as it has come.
 
 Tries begin and end on the runtime, but what a try hears it hears under its link's lock, perhaps on another thread than
-the others. So `_lock` decides which is first, and nothing is done to another try's link but on the runtime.
+the others. So `lock` decides which is first, and nothing is done to another try's link but on the runtime.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Hedging:
     Attributes:
         kept: the requests of a stream of them.
         half_closed: these are all.
+        lock: held by who changes `over`, `kept` or `half_closed`.
         over: one try is the call's, or the call is over.
     """
 
@@ -54,7 +55,7 @@ class Hedging:
         self._policy = policy
         self._throttle: Throttle | None = core.throttle
         self._room = limit
-        self._lock = core.runtime.lock()
+        self.lock = core.runtime.lock()
         self._tries: list[Try] = []
         self._begun = 0
         self._more = True
@@ -102,7 +103,7 @@ class Hedging:
 
     def stop(self) -> bool:
         """The call is over: cancel what there is. Returns False if one try just became the call's attempt."""
-        with self._lock:
+        with self.lock:
             if self.over:
                 return False
             self.over = True
@@ -166,7 +167,7 @@ class Hedging:
         """End the call if no try is left and there will be no other; `attempt` is the one that failed just now."""
         if self._tries or self._may_begin():
             return False
-        with self._lock:
+        with self.lock:
             self.over = True
         self.core.release(self.call)
         self.call.hedging_failed(attempt, self._last)
@@ -176,7 +177,7 @@ class Hedging:
 
     def offer(self, message: tuple[bytes, bytes]) -> bool:
         """Keep a request, and send it; False if it is for the call's own attempt, or must wait until there is one."""
-        with self._lock:
+        with self.lock:
             if self.over or self._room < 0:
                 return False
             self._room -= len(message[0]) + len(message[1])
@@ -186,7 +187,7 @@ class Hedging:
 
     def half_close(self) -> bool:
         """No more requests follow; False as with `offer`."""
-        with self._lock:
+        with self.lock:
             if self.over:
                 return False
             self.half_closed = True
@@ -197,7 +198,7 @@ class Hedging:
 
     def win(self, this: Try) -> bool:
         """Make `this` the call's attempt; False if another one is."""
-        with self._lock:
+        with self.lock:
             if self.over:
                 return False
             self.over = True

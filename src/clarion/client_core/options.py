@@ -52,6 +52,7 @@ class ChannelOptions:
         health_checks: ask servers for their health where the service config says so
             (`grpc.inhibit_health_checking`).
         propagate: calls end with the call whose handler makes them (`clarion.propagate`).
+        share: share connections with channels that were made alike (`grpc.use_local_subchannel_pool` 0).
         dscp: the code point of packets (`grpc.dscp`), or None.
         receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
         target_name: whom the server proves to be with TLS (`grpc.ssl_target_name_override`), or None.
@@ -79,6 +80,7 @@ class ChannelOptions:
     policy: str | None = None
     health_checks: bool = True
     propagate: bool = True
+    share: bool = False
     dscp: int | None = None
     receive_buffer: int | None = None
     target_name: str | None = None
@@ -124,6 +126,7 @@ class ChannelOptions:
             policy=given.text("grpc.lb_policy_name"),
             health_checks=not given.flag("grpc.inhibit_health_checking", False),
             propagate=given.flag(PROPAGATE, True),
+            share=not given.flag("grpc.use_local_subchannel_pool", True),
             dscp=given.dscp,
             receive_buffer=given.receive_buffer,
             target_name=given.text("grpc.ssl_target_name_override"),

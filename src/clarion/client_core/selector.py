@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from clarion.client_core.subchannel import Subchannel
-from clarion.load_balancing.pick import Drop, Pick, Picked, Picker, PickInfo
+from clarion.load_balancing.pick import Drop, Fail, Pick, Picked, Picker, PickInfo, Queue
 from clarion.protocol.outcome import Outcome
 from clarion.service_config import MethodConfig, ServiceConfig
 from clarion.status import StatusCode
@@ -25,6 +25,8 @@ _LOG = logging.getLogger(__name__)
 
 # Methods remembered by path; a program that makes up more paths than that gets them worked out anew.
 _MOST_METHODS = 1000
+
+_NO_SUBCHANNEL = (Queue, Fail, Drop)
 
 # Of iterators made in C.
 _STEPS_ARE_ATOMIC: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -112,16 +114,22 @@ class Selector:
         info = PickInfo(call.plan.path, call.start.fields, call.wait_for_ready)
         try:
             with self._lock:
-                return self.picker.pick(info)
+                pick = self.picker.pick(info)
         except Exception as error:
             _LOG.exception("a load-balancing picker raised")
-            return Drop(
-                Outcome(
-                    StatusCode.INTERNAL,
-                    f"the channel's load-balancing picker {type(self.picker).__qualname__} raised"
-                    f" {type(error).__name__}: {error}",
-                )
-            )
+            return self._unusable(f"raised {type(error).__name__}: {error}")
+        if type(pick) is Picked:
+            if isinstance(pick.subchannel, Subchannel):
+                return pick
+            return self._unusable(f"picked {pick.subchannel!r}, which is no subchannel of its")
+        if isinstance(pick, _NO_SUBCHANNEL):
+            return pick
+        return self._unusable(f"answered with {pick!r}, which is no answer of a picker")
+
+    def _unusable(self, what: str) -> Drop:
+        name = type(self.picker).__qualname__
+        details = f"the channel's load-balancing picker {name} {what}"
+        return Drop(Outcome(StatusCode.INTERNAL, details))
 
     def take(self, pick: Picked, call: ClientCall) -> Link | None:
         """The connection that `pick` means, for `call`; None if it is gone."""

@@ -136,16 +136,14 @@ class Subchannel:
         self._watchers.clear()
         self.stop_asking()
         self._stop_attempt()
-        if self._backoff_timer is not None:
-            self._backoff_timer.cancel()
-            self._backoff_timer = None
+        self._stop_backoff()
         self.state = _SHUTDOWN
         links, self.links = self.links, []
         self.link = None
         self._core.subchannel_closed(self)
         for link in links:
             self._core.calls_need_links(link)
-            link.drain()
+            self._core.drain_link(link)
 
     def link_full(self, link: Link) -> None:
         """A call waits for a free stream on `link`: see whether another connection has one, or make one."""
@@ -171,6 +169,7 @@ class Subchannel:
             self._begin_attempt()
 
     def _begin_attempt(self) -> None:
+        self._stop_backoff()
         self._attempt += 1
         self._attempt_started = self._runtime.now()
         seconds = self.options.connect_timeout
@@ -186,18 +185,25 @@ class Subchannel:
             self._set_state(_CONNECTING)
         # A watcher may have closed it.
         if self._attempt_timer is not None:
-            self._runtime.connect(
-                self.address,
-                self._core.http2,
-                self,
-                functools.partial(self._connected, self._attempt),
-            )
+            self._dial(functools.partial(self._connected, self._attempt))
+
+    def _dial(self, done: Callable[[Link | None, str], None]) -> None:
+        self._runtime.connect(self.address, self._core.http2, self, done)
+
+    def _pause(self, elapsed: float) -> float:
+        """How long to wait after an attempt that took so long."""
+        return max(self._backoff.next() - elapsed, 0.0)
+
+    def _give_up(self, link: Link | None) -> None:
+        """The attempt is not wanted any more; it has got as far as `link`, if that is not None."""
+        if link is not None:
+            link.close(_GIVEN_UP)
 
     def _connected(self, attempt: int, link: Link | None, why: str) -> None:
         if link is None:
             self._failed(attempt, why)
         elif attempt != self._attempt:
-            link.close(_GIVEN_UP)
+            self._give_up(link)
         else:
             self._attempt_link = link
             early, self._early = self._early, []
@@ -216,9 +222,8 @@ class Subchannel:
         if attempt != self._attempt:
             return
         elapsed = self._runtime.now() - self._attempt_started
-        self._backoff_timer = self._runtime.call_later(
-            max(self._backoff.next() - elapsed, 0.0), self._backed_off
-        )
+        self._stop_backoff()
+        self._backoff_timer = self._runtime.call_later(self._pause(elapsed), self._backed_off)
         if not self.links:
             self._set_state(_TRANSIENT_FAILURE, why)
 
@@ -227,14 +232,19 @@ class Subchannel:
         if not self.links:
             self._set_state(_IDLE)
 
+    def _stop_backoff(self) -> None:
+        # It may be that of a further connection, while the first one was there.
+        if self._backoff_timer is not None:
+            self._backoff_timer.cancel()
+            self._backoff_timer = None
+
     def _stop_attempt(self) -> None:
         self._attempt += 1
         if self._attempt_timer is not None:
             self._attempt_timer.cancel()
             self._attempt_timer = None
         link, self._attempt_link = self._attempt_link, None
-        if link is not None:
-            link.close(_GIVEN_UP)
+        self._give_up(link)
         self._early.clear()
 
     # LinkOwner

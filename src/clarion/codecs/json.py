@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import enum
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -227,7 +228,11 @@ def _int_key(value: Any, path: str) -> int:
 def _float(value: Any, path: str) -> float:
     if type(value) not in (int, float):
         raise _wrong(path, "a number", value)
-    return float(value)
+    number = float(value)
+    # JSON has 1e999, but nothing that it could be sent as again.
+    if not math.isfinite(number):
+        raise ValueError(f"{path}: the number is out of range")
+    return number
 
 
 def _bytes(value: Any, path: str) -> bytes:

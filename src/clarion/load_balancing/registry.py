@@ -93,6 +93,11 @@ def parse_policy_list(value: Any, path: str) -> PolicyConfig:
             return PolicyConfig(policy, policy.parse_config(config))
         except ConfigError as error:
             raise error.below(f"{here}.{name}") from None
+        except Exception as error:
+            # A policy of the application's.
+            raise ConfigError(
+                f"{here}.{name}", f"the policy raised {type(error).__name__}: {error}"
+            ) from error
     raise ConfigError(
         path, f"names no policy that is known here: {', '.join(unknown) or 'the list is empty'}"
     )

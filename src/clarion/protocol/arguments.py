@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clarion.http2 import Config, KeepaliveConfig
@@ -56,6 +56,11 @@ class Arguments:
 
     def __contains__(self, name: str) -> bool:
         return name in self._given
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """All of them."""
+        return self._given
 
     def value(self, name: str) -> Any:
         """Whatever was given, or None."""

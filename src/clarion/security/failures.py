@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clarion.security.filter import TlsFilter
 
-__all__ = ["NOT_LOCAL", "PeerClosed", "PlainText", "explain", "no_http2"]
+__all__ = ["CLOSED_AFTER_HANDSHAKE", "NOT_LOCAL", "PeerClosed", "PlainText", "explain", "no_http2"]
 
 
 NOT_LOCAL = "this port takes connections from within the machine only"
 """What a client hears that is somewhere else (`local_server_credentials`)."""
 
+
+CLOSED_AFTER_HANDSHAKE = (
+    "the peer closed the connection right after the TLS handshake, without a word; "
+    "servers do so that refuse the client's certificate or miss it"
+)
+"""In TLS 1.3 a client is done before the server has looked at its certificate, and grpcio's sends no alert then."""
 
 # X509_V_ERR_UNABLE_TO_GET_CRL
 _NO_CRL = 3

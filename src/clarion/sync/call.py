@@ -77,6 +77,10 @@ class SyncCall(ClientCall, WaitedCall):
     # What the call says, under the link's lock or on the I/O thread
 
     def opened(self) -> None:
+        attempt = self.attempt
+        if self._unattended and attempt is not None:
+            link: Any = attempt.link
+            link.leave_unattended()
         writer = self._writer
         if writer is not None:
             writer.notify()
@@ -161,22 +165,16 @@ class SyncCall(ClientCall, WaitedCall):
 
     def open_on(self, link: Any) -> None:
         """Open a stream on `link`, or wait there until one is free (with the lock)."""
-        unattended = self._unattended
-        if unattended:
-            link.leave_unattended()
         ClientCall.link_available(self, link)
-        if self.attempt is None:
-            if unattended:
-                link.attended()
-            # It waits for a free stream; `_opened` says when there is one.
-            if self._opened is None:
-                self._opened = threading.Event()
-            return
+        if self.attempt is None and self._opened is None:
+            # It waits for a free stream; that says when there is one.
+            self._opened = threading.Event()
 
     def send(self, message: tuple[bytes, bytes]) -> bool:
         attempt = self.attempt
         if attempt is None:
-            return self.outcome is not None or ClientCall.send(self, message)
+            # Not by `ClientCall.send`: there may be an attempt by now, and its link's lock is not held.
+            return self.outcome is not None or self._refuse(message) or self._offer(message)
         link: Any = attempt.link
         with link.lock:
             # With its link's lock the attempt stays what it is: the call's, or one that came to nothing.
@@ -187,8 +185,10 @@ class SyncCall(ClientCall, WaitedCall):
     def half_close(self) -> bool:
         attempt = self.attempt
         if attempt is None:
-            if self.hedging is not None:
-                return ClientCall.half_close(self)
+            hedging = self.hedging
+            if hedging is not None and hedging.half_close():
+                self._half_closed = True
+                return True
             return self.outcome is not None
         link: Any = attempt.link
         with link.lock:
@@ -221,6 +221,14 @@ class SyncCall(ClientCall, WaitedCall):
 
     def parent_cut_off(self) -> None:
         self.end(PARENT_CUT_OFF)
+
+    def forked(self) -> None:
+        # Somebody may have been in the middle of any of these.
+        if self._opened is not None:
+            self._opened = threading.Event()
+        self._writer = None
+        self.waiters = None
+        ClientCall.forked(self)
 
     def deadline_set(self) -> None:
         # The thread that waits may do so already, without a deadline or with a later one.

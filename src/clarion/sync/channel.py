@@ -77,6 +77,7 @@ class Channel(interface.Channel):
         self.options = ChannelOptions.read(options)
         self.target = through_proxy(target_of(target), self.options.arguments.value, os.environ)
         self._security: Any = None
+        self._credentials = credentials
         # The call credentials of every call.
         self.sources: Sources = ()
         self._callables = _PLAIN
@@ -109,22 +110,40 @@ class Channel(interface.Channel):
                 core = self.core
                 if core is None:
                     self.runtime = _runtime.runtime()
-                    core = ChannelCore(self.runtime, self.target, self.options, self._security)
+                    core = self._make_core(self.runtime)
                     core.sources = self.sources
                     self.core = core
         return core
 
+    def renew_locks(self) -> None:
+        """In a forked child, first of all."""
+        for lock in self.core.locks if self.core is not None else ():
+            # As the standard library does it for its own.
+            lock._at_fork_reinit()
+
+    def _make_core(self, runtime: _runtime.SyncRuntime) -> ChannelCore:
+        if not self.options.share:
+            return ChannelCore(runtime, self.target, self.options, self._security)
+        # Which most programs do not need.
+        from clarion.client_core.sharing import SharingChannelCore, pool_of
+
+        pool = pool_of(runtime, lambda: runtime)
+        return SharingChannelCore(
+            runtime, self.target, self.options, self._security, pool, self._credentials
+        )
+
     def forget_fork(self) -> None:
         """In a forked child: start anew."""
-        if self.core is not None:
-            self.core.abandon(
+        core = self.core
+        self._subscriptions = []
+        self._start()
+        if core is not None:
+            core.abandon(
                 Outcome(
                     StatusCode.UNAVAILABLE,
                     "the process was forked; this call is the parent's",
                 )
             )
-        self._subscriptions = []
-        self._start()
 
     def _method(
         self, path: str, serialize: Serializer | None, deserialize: Deserializer | None

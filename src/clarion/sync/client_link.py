@@ -97,8 +97,10 @@ class ClientLink(Link):
         try:
             with self.lock:
                 call.open_on(self)
-                # Writing lets go of the lock, so the answer may be there.
-                if call.attempt is None or call.progress or not self._open:
+                # Writing lets go of the lock, so the answer may be there; and a call that found no stream here may
+                # have one elsewhere by now.
+                attempt = call.attempt
+                if attempt is None or attempt.link is not self or call.progress or not self._open:
                     return
                 if self._leader is None:
                     lead = True
@@ -341,5 +343,9 @@ class ClientLink(Link):
         self._leader = None
         self.sock.close()
         self._poller.close()
+        self._sleepers = {}
+        for stream in list(self.connection.streams.values()):
+            if isinstance(stream, Attempt):
+                stream.call.forked()
         with self.lock:
             self.connection.connection_lost("the process was forked; this call is the parent's")

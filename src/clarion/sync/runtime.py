@@ -213,11 +213,13 @@ def forget_fork() -> None:
     global _runtime, _runtime_lock
     _runtime_lock = threading.Lock()
     old, _runtime = _runtime, None
-    if old is None:
-        return
-    old.io.abandon()
+    links = []
+    if old is not None:
+        links = list(old.links)
+        old.io.abandon()
     for forget in (
-        *(link.abandon for link in list(old.links)),
+        *(channel.renew_locks for channel in list(channels)),
+        *(link.abandon for link in links),
         *(channel.forget_fork for channel in list(channels)),
     ):
         try:

@@ -27,7 +27,7 @@ from clarion.security import (
     TlsServer,
     explain,
 )
-from clarion.security.failures import no_http2
+from clarion.security.failures import CLOSED_AFTER_HANDSHAKE, no_http2
 from clarion.sync.client_link import ClientLink
 from clarion.sync.io_thread import READ, WRITE, IoThread, Timer
 from clarion.sync.link import Link, describe_address
@@ -245,7 +245,13 @@ class TlsClientLink(_TlsLink, ClientLink):
     ) -> None:
         self.tls = tls
         self._security = security
+        self._heard = False
         super().__init__(sock, io, config, owner)
+
+    def receive(self, data: bytes) -> None:
+        if not data and not self._heard:
+            self.connection.connection_lost(CLOSED_AFTER_HANDSHAKE)
+        super().receive(data)
 
     def closed(self) -> None:
         with self.lock:
@@ -253,6 +259,7 @@ class TlsClientLink(_TlsLink, ClientLink):
         super().closed()
 
     def ready(self) -> None:
+        self._heard = True
         self._security.remember(self.tls)
         super().ready()
 
