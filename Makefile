@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop peers h2spec fuzz chaos overload soak format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop peers h2spec fuzz chaos overload soak simulate format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -82,6 +82,9 @@ overload: .venv/.dev-stamp ## ten times the load, 1,000 slow readers, slow heade
 
 soak: .venv/.dev-stamp ## half an hour of calls, and what the processes hold: soak/results; ARGS="--minutes 2"
 	@$(V) -m soak $(ARGS)
+
+simulate: .venv/.stamp ## policies, retries and backoff with thousands of simulated servers: docs/simulation.md
+	@PYTHONPATH=src $(V) -m simulation $(ARGS)
 
 format: .venv/.dev-stamp ## let ruff fix and format the code
 	@$(V) -m ruff check --fix .

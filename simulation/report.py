@@ -9,6 +9,16 @@ from simulation.scenarios import POLICIES, balance, eject, herd, rebalance, rema
 
 __all__ = ["Report"]
 
+_BALANCE = (
+    "policy",
+    "servers",
+    "channels",
+    "calls",
+    "most calls by mean",
+    "load of the busiest 1 %",
+    "median",
+    "99 %",
+)
 _WRAPPERS = ("weighted_target", "priority", "outlier_detection")
 
 _HEAD = """# Simulations
@@ -60,12 +70,19 @@ class Report:
         backends = self._size(2000)
         rows = []
         for policy in POLICIES:
-            # The last three only hand on what round_robin says.
-            found = balance(policy, backends=backends // 4 if policy in _WRAPPERS else backends)
+            if policy == "pick_first":
+                continue
+            # The last three only hand on what round_robin says; subsets are for many clients.
+            few = policy in _WRAPPERS or policy == "random_subsetting"
+            servers = backends // 4 if few else backends
+            channels = 100 if policy == "random_subsetting" else 2
+            found = balance(policy, backends=servers, channels=channels)
             self._say(f"balance: {policy}")
             rows.append(
                 [
                     f"`{policy}`",
+                    f"{servers:,}",
+                    f"{channels}",
                     f"{sum(found.calls):,}",
                     f"{found.ratio:.2f}",
                     f"{found.busiest:.2f}",
@@ -75,19 +92,18 @@ class Report:
             )
         return f"""## Balance
 
-{backends:,} servers, every fifth of which is three times as slow (0.6 s a call against 0.2 s), two channels, and calls for
-60 % of what all servers can do together. Measured for 6 s after 6 s of warming up. (The last three rows: a quarter of the
-servers.)
+Every fifth server is three times as slow (0.6 s a call against 0.2 s), and there are calls for 60 % of what all servers can
+do together. Measured for 6 s after 6 s of warming up.
 
-{_table(["policy", "calls", "most calls by mean", "load of the busiest 1 %", "median", "99 %"], rows)}
+{_table(_BALANCE, rows)}
 
 A load above 1 is more than a server can do: its queue grows as long as that goes on.
 
 - `round_robin` is even to a few calls (each channel goes round on its own), so the slow servers get more than they
   can do. `weighted_target`, `priority` and `outlier_detection` with `round_robin` within share out calls as that does.
 - `weighted_round_robin` hears from the servers what they can do, and `least_request` sees which of two owes fewer answers.
-- `ring_hash` is as even as the ring, of 4,096 places at most, is divided; `random_subsetting` as even as the subsets
-  of few channels: it is for many clients. `pick_first` sends each channel's calls to one server.
+- `ring_hash` is as even as the ring, of 4,096 places at most, is divided. `random_subsetting` (20 servers each) is as even
+  as the subsets of so many channels are. `pick_first` sends each channel's calls to one server, and has no row.
 """
 
     def _rebalancing(self) -> str:
@@ -140,8 +156,7 @@ then for up to 4 s (1 s, 1.6 s, 2.56 s ...).
         return f"""## ring_hash: which keys move
 
 Of {4 * self._size(1000):,} keys on {self._size(1000):,} servers, ten of which are taken out of the list, {moved:.2%} of those
-move whose server is still there. (The ring has room for 4,096 places, so most servers have four, whatever the others do;
-the number of places of each is what can change.)
+move whose server is still there.
 """
 
     def _ejection(self) -> str:
@@ -217,8 +232,8 @@ cost the service all the same. `retryPolicy`: four attempts, 0.2 s to 1 s apart.
 {_table(head, rows)}
 
 Without throttling the service never gets out of it: each call that fails comes four times, which is three times as much as
-it can do with full capacity. With throttling, clients stop to retry after five failures, and the service recovers as if
-nobody had. So a `retryPolicy` ought to come with `retryThrottling`.
+it can do with full capacity. With throttling, clients stop to retry after five failures, and the service recovers
+nearly as soon as if nobody had retried. So a `retryPolicy` ought to come with `retryThrottling`.
 
 ![attempts by calls](simulation/storm-attempts.svg)
 

@@ -90,6 +90,23 @@ def test_the_policy_by_its_old_name() -> None:
     assert config.policy.policy is PickFirst
 
 
+def test_a_policy_that_needs_a_config_by_its_old_name() -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_service_config({"loadBalancingPolicy": "WEIGHTED_TARGET_EXPERIMENTAL"})
+    assert refused.value.path == "loadBalancingPolicy"
+    assert "targets: is missing" in refused.value.problem
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [(0.57, 0.57), (0.29, 0.29), (0.5799, 0.579), ("0.001", 0.001)]
+)
+def test_three_decimal_places_of_the_token_ratio(written: object, meant: float) -> None:
+    throttling = {"maxTokens": 10, "tokenRatio": written}
+    config = parse_service_config({"retryThrottling": throttling})
+    assert config.throttling is not None
+    assert config.throttling.token_ratio == meant
+
+
 def test_the_new_name_counts() -> None:
     config = parse_service_config(
         {"loadBalancingPolicy": "pick_first", "loadBalancingConfig": [{"round_robin": {}}]}

@@ -76,7 +76,10 @@ def _prepare(interpreter: pythons.Interpreter, *, newest: bool) -> tuple[Path, l
     if not lines or lines[0] != state.hexdigest():
         venvs.create(directory, interpreter.path)
         absent = venvs.install(
-            directory, extras=["auth", "protoc", "uvloop", "zstd"], groups=["test"], optional=optional
+            directory,
+            extras=["auth", "protoc", "uvloop", "zstd"],
+            groups=["test"],
+            optional=optional,
         )
         lines = [state.hexdigest(), *absent]
         stamp.write_text("\n".join(lines) + "\n")

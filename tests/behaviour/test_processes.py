@@ -178,6 +178,63 @@ assert list(call) == []
     _expect_silence(sync, FORK + source + WAIT, server.target)
 
 
+def test_locks_that_threads_of_the_parent_have(sync: FrontEnd) -> None:
+    """Calls are in progress, and threads are in the middle of picks, notices and beginnings."""
+    sync.clarion_only("it is about Clarion's own locks")
+    server = sync.serve(ECHOES)
+    source = """
+import json
+import queue
+import threading
+
+def channel_with(**policy):
+    config = {
+        "loadBalancingConfig": [{"least_request_experimental": {}}],
+        "methodConfig": [{"name": [{}], **policy}],
+    }
+    options = [("grpc.service_config", json.dumps(config))]
+    channel = grpc.insecure_channel(target, options)
+    requests = queue.SimpleQueue()
+    call = channel.stream_stream("/test.Service/StreamStream")(iter(requests.get, None))
+    requests.put(b"before")
+    assert next(call) == b"before"
+    return channel, requests, call
+
+retry = {"maxAttempts": 2, "initialBackoff": "1s", "maxBackoff": "1s", "backoffMultiplier": 1}
+held = [
+    channel_with(),
+    channel_with(retryPolicy={**retry, "retryableStatusCodes": ["UNAVAILABLE"]}),
+    channel_with(hedgingPolicy={"maxAttempts": 2, "hedgingDelay": "0s"}),
+]
+locks = []
+for each, _, call in held:
+    call._call._opened = call._call._opened or threading.Event()
+    locks += [each._lock, each.core.pick_lock, call._call._opened._cond]
+for lock in locks:
+    lock.acquire()
+child = os.fork()
+if child == 0:
+    try:
+        for each, _, call in held:
+            assert call.code() is grpc.StatusCode.UNAVAILABLE, call
+            again = each.unary_unary("/test.Service/UnaryUnary")
+            assert again(b"child", timeout=10) == b"child"
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+for lock in locks:
+    lock.release()
+for _, requests, call in held:
+    requests.put(b"after")
+    assert next(call) == b"after"
+    requests.put(None)
+    assert list(call) == []
+"""
+    _expect_silence(sync, FORK + source + WAIT, server.target)
+
+
 def test_a_child_of_multiprocessing_makes_its_own_channel(sync: FrontEnd) -> None:
     sync.clarion_only("grpcio needs GRPC_ENABLE_FORK_SUPPORT and hangs at times")
     server = sync.serve(ECHOES)

@@ -243,6 +243,40 @@ def test_hedging(front: FrontEnd) -> None:
     assert slow.cancelled.wait(LIMIT)
 
 
+HEDGED = json.dumps(
+    {"methodConfig": [{"name": [{}], "hedgingPolicy": {"maxAttempts": 2, "hedgingDelay": "30s"}}]}
+)
+
+
+def test_waiting_for_the_connection_of_a_hedged_call(aio: FrontEnd) -> None:
+    """It is there before the server has said which of the attempts is the call's."""
+    aio.clarion_only("hedging is an experiment there, with other commit rules")
+    server = aio.serve(ECHOES)
+
+    async def main() -> None:
+        options = [("grpc.service_config", HEDGED)]
+        async with aio.library.aio.insecure_channel(server.target, options=options) as channel:
+            call = channel.stream_stream("/test.Service/StreamStream")(timeout=LIMIT)
+            await call.wait_for_connection()
+            await call.write(b"1")
+            assert await call.read() == b"1"
+            await call.done_writing()
+
+    aio.loop.run(main)
+
+
+def test_hedged_futures(sync: FrontEnd) -> None:
+    """The connection is left to nobody's care once, not twice."""
+    sync.clarion_only("hedging is an experiment there, with other commit rules")
+    server = sync.serve(ECHOES)
+    options = [("grpc.service_config", HEDGED)]
+    with sync.library.root.insecure_channel(server.target, options) as channel:
+        method = channel.unary_unary("/test.Service/UnaryUnary")
+        futures = [method.future(b"1", timeout=LIMIT) for _ in range(10)]
+        assert [future.result() for future in futures] == [b"1"] * 10
+        assert [link._unattended for link in channel.core.links] == [0]
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_hedging_of_every_pattern(front: FrontEnd, pattern: str) -> None:
     front.clarion_only("hedging is an experiment there, with other commit rules")

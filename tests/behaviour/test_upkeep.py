@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from clarion.sockets import give_up_unacknowledged
-
 from support.echo import camel
 from support.front_end import SERVICE, FrontEnd
 from support.handlers import ServerCall

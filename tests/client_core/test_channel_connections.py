@@ -338,6 +338,36 @@ def test_a_second_connection_that_fails(network: Network) -> None:
     assert calls[1].outcome is None
 
 
+def test_the_first_is_lost_while_the_second_waits_to_be_tried_again(network: Network) -> None:
+    """That wait has no say in the next connection, which is being made when it is over."""
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
+    begin(network, core)
+    network.run()
+    network.answers[ONE] = "Connection refused"
+    begin(network, core)
+    network.run()
+    del network.answers[ONE]
+    fars[0].close()
+    network.run()
+    assert core.state is CONNECTING
+    network.advance(5)
+    assert core.state is CONNECTING
+    assert len(network.attempts) == 3
+
+
+def test_out_of_time_while_all_streams_are_taken(network: Network) -> None:
+    serve(network, ONE, settings({3: 1}))
+    core = network.channel()
+    begin(network, core)
+    network.run()
+    call = begin(network, core, timeout=1)
+    network.advance(1)
+    assert call.details == (
+        "Deadline Exceeded while waiting for a free stream: ipv4:1.1.1.1:1 takes 1 at a time"
+    )
+
+
 def test_one_of_two_connections_is_lost(network: Network) -> None:
     fars = serve(network, ONE, settings({3: 1}))
     core = network.channel(options=SCALING)

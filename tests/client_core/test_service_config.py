@@ -120,7 +120,7 @@ def test_a_response_that_is_too_large(network: Network, limit: int, size: int) -
 
 def test_an_argument_names_a_policy_that_needs_a_config(network: Network) -> None:
     core = network.channel(options=[("grpc.lb_policy_name", "weighted_target_experimental")])
-    call = begin(network, core)
+    call = begin(network, core, wait_for_ready=True)
     network.run()
     assert call.code is StatusCode.UNAVAILABLE
     assert "weighted_target_experimental.targets: is missing" in call.details
@@ -129,10 +129,12 @@ def test_an_argument_names_a_policy_that_needs_a_config(network: Network) -> Non
 def test_one_that_is_refused(network: Network) -> None:
     serve(network)
     core = network.channel(options=method_config(timeout="soon"))
-    call = begin(network, core)
-    network.run()
-    assert call.code is StatusCode.UNAVAILABLE
-    assert "the service config is not acceptable: methodConfig[0].timeout" in call.details
+    for wait_for_ready in (False, True):
+        # The channel's own will not change, so there is nothing to wait for.
+        call = begin(network, core, wait_for_ready=wait_for_ready)
+        network.run()
+        assert call.code is StatusCode.UNAVAILABLE
+        assert "the service config is not acceptable: methodConfig[0].timeout" in call.details
     assert core.state is FAILED
     assert network.attempts == []
 
@@ -186,9 +188,7 @@ def test_a_new_one_counts_where_addresses_stay(network: Network, manual: list[Ma
     core.connect()
     network.run()
     for seconds in ("5s", "2s"):
-        manual[0].say(
-            ONE, service_config={"methodConfig": [{"name": [{}], "timeout": seconds}]}
-        )
+        manual[0].say(ONE, service_config={"methodConfig": [{"name": [{}], "timeout": seconds}]})
         network.run()
         call = begin(network, core)
         network.run()

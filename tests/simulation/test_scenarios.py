@@ -10,7 +10,6 @@ from simulation.scenarios import POLICIES, balance, eject, herd, rebalance, rema
 SMALL = {"backends": 40, "channels": 1, "seconds": 8.0, "warm": 3.0}
 
 
-
 @pytest.mark.parametrize("policy", ["round_robin", "weighted_target", "priority"])
 def test_one_channel_that_goes_round_is_even_within_one(policy: str) -> None:
     calls = balance(policy, **SMALL).calls  # type: ignore[arg-type]

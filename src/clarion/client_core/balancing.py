@@ -20,7 +20,7 @@ from clarion.connectivity import ChannelConnectivity
 from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.graceful_switch import GracefulSwitch
 from clarion.load_balancing.pick import Picker
-from clarion.load_balancing.policy import Policy, Update
+from clarion.load_balancing.policy import Update
 from clarion.load_balancing.registry import PolicyConfig, find_policy, parse_policy_list
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.backoff import Backoff
@@ -57,7 +57,7 @@ class Balancing:
         self._policy: GracefulSwitch | None = None
         self._closed = False
         self._resolver: Resolver | None = None
-        self._kind: type[Policy] = Policy
+        self._kind: type[object] = object
         # What the policy said last, and the service config that it was said under.
         self._said: tuple[ChannelConnectivity, Picker] | None = None
         self._said_under: ServiceConfig | None = None
@@ -125,7 +125,8 @@ class Balancing:
         problem = ""
         if not options.ignore_resolved_config:
             source, problem = resolution.service_config, resolution.config_error
-        if source is None and not problem:
+        own = source is None and not problem
+        if own:
             source = options.service_config
         if not problem:
             try:
@@ -133,7 +134,8 @@ class Balancing:
             except ConfigError as error:
                 problem = str(error)
         if self._config is None:
-            self._fail(f"the service config is not acceptable: {problem}")
+            # The channel's own will not change.
+            self._fail(f"the service config is not acceptable: {problem}", final=own)
         else:
             _LOG.warning(
                 "%s: a new service config is not acceptable, and the last one stays: %s",
@@ -151,7 +153,8 @@ class Balancing:
         try:
             return parse_policy_list([{name: {}}], "")
         except ConfigError as error:
-            self._fail(f"grpc.lb_policy_name names a policy that needs a service config: {error}")
+            why = f"grpc.lb_policy_name names a policy that needs a service config: {error}"
+            self._fail(why, final=True)
             return None
 
     # What the policy says
@@ -202,14 +205,15 @@ class Balancing:
             )
         )
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str, *, final: bool = False) -> None:
         self._core.fail(
             Outcome(
                 StatusCode.UNAVAILABLE,
                 f"failed to connect to all addresses; last error: {why}",
                 debug=f"target {self._core.target.authority}",
                 unprocessed=True,
-            )
+            ),
+            final=final,
         )
 
 

@@ -449,9 +449,10 @@ class ChannelCore:
             self._drain_links()
         self._check_idle()
 
-    def fail(self, outcome: Outcome) -> None:
-        """There is no policy to ask, because of `outcome`."""
-        self.picker_changed(_TRANSIENT_FAILURE, FixedPicker(Fail(outcome)))
+    def fail(self, outcome: Outcome, *, final: bool = False) -> None:
+        """There is no policy to ask, because of `outcome`; where that is final, no call need wait for better times."""
+        answer = Drop(outcome) if final else Fail(outcome)
+        self.picker_changed(_TRANSIENT_FAILURE, FixedPicker(answer))
 
     def create_subchannel(
         self, address: Address, guard: Callable[[Callable[..., None]], Callable[..., None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clarion.client_core.subchannel import Subchannel
 from clarion.load_balancing.pick import Drop, Fail, Pick, Picked, Picker, PickInfo, Queue
@@ -25,8 +25,6 @@ _LOG = logging.getLogger(__name__)
 
 # Methods remembered by path; a program that makes up more paths than that gets them worked out anew.
 _MOST_METHODS = 1000
-
-_NO_SUBCHANNEL = (Queue, Fail, Drop)
 
 # Of iterators made in C.
 _STEPS_ARE_ATOMIC: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -114,7 +112,8 @@ class Selector:
         info = PickInfo(call.plan.path, call.start.fields, call.wait_for_ready)
         try:
             with self._lock:
-                pick = self.picker.pick(info)
+                # An application's may be no `Pick`.
+                pick: Any = self.picker.pick(info)
         except Exception as error:
             _LOG.exception("a load-balancing picker raised")
             return self._unusable(f"raised {type(error).__name__}: {error}")
@@ -122,7 +121,7 @@ class Selector:
             if isinstance(pick.subchannel, Subchannel):
                 return pick
             return self._unusable(f"picked {pick.subchannel!r}, which is no subchannel of its")
-        if isinstance(pick, _NO_SUBCHANNEL):
+        if isinstance(pick, (Queue, Fail, Drop)):
             return pick
         return self._unusable(f"answered with {pick!r}, which is no answer of a picker")
 

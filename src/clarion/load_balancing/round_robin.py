@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from clarion.load_balancing.endpoint_sharding import EndpointChild, EndpointSharding
@@ -41,7 +41,7 @@ class _Turns(Picker):
     """All take turns. The answers are there already, so that a pick is one step of an iterator made in C."""
 
     def __init__(self, answers: Sequence[Picked]) -> None:
-        self.turn = itertools.cycle(answers).__next__
+        self.turn: Callable[[], Picked] = itertools.cycle(answers).__next__
 
     def pick(self, info: PickInfo) -> Pick:
         """Go to the next one."""
