@@ -212,7 +212,7 @@ move whose server is still there.
                 f"{found.amplification:.2f}",
                 f"{max(found.attempts):.2f}",
                 f"{found.attempts[-1]:.2f}",
-                "not within 20 s" if found.recovered is None else f"{found.recovered:g} s",
+                "not within 15 s" if found.recovered is None else f"{found.recovered:g} s",
             ]
             for name, found in runs.items()
         ]
@@ -220,7 +220,7 @@ move whose server is still there.
             "",
             "attempts for each call while capacity is short",
             "at most",
-            "20 s after",
+            "15 s after",
             "95 % go well again after",
         ]
         return f"""## Retry storms

@@ -340,7 +340,7 @@ def storm(
     every: float = 4.0,
     down: float = 5.0,
     up: float = 15.0,
-    end: float = 35.0,
+    end: float = 30.0,
     period: float = 1.0,
     seed: int = 5,
 ) -> Storm:

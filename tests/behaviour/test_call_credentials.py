@@ -245,10 +245,16 @@ def test_a_plugin_that_blocks_stops_no_other_call(front: FrontEnd) -> None:
     assert seen.metadata == [("a", "b")]
 
 
-def test_a_plugin_is_not_asked_for_a_server_that_is_away(front: FrontEnd) -> None:
+RETRIES = """{"methodConfig": [{"name": [{}], "retryPolicy": {
+    "maxAttempts": 3, "initialBackoff": "0.01s", "maxBackoff": "0.01s", "backoffMultiplier": 1,
+    "retryableStatusCodes": ["UNAVAILABLE"]}}]}"""
+
+
+@pytest.mark.parametrize("options", [(), [("grpc.service_config", RETRIES)]])
+def test_a_plugin_is_not_asked_for_a_server_that_is_away(front: FrontEnd, options: Any) -> None:
     plugin = Noting()
     credentials = front.library.root.metadata_call_credentials(plugin)
-    client = front.connect("localhost:1", credentials=client_tls(front.library))
+    client = front.connect("localhost:1", credentials=client_tls(front.library), options=options)
     outcome = client.call(
         "/test.Service/UnaryUnary", "unary_unary", [b"x"], credentials=credentials
     )

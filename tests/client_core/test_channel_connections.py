@@ -338,22 +338,75 @@ def test_a_second_connection_that_fails(network: Network) -> None:
     assert calls[1].outcome is None
 
 
+def test_a_second_connection_is_tried_again(network: Network) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
+    begin(network, core)
+    network.run()
+    refuse = network.answers.pop(ONE)
+    network.answers[ONE] = "Connection refused"
+    begin(network, core)
+    network.run()
+    network.answers[ONE] = refuse
+    network.advance(1)
+    assert [far.requests() for far in fars] == [[1], [1]]
+
+
 def test_the_first_is_lost_while_the_second_waits_to_be_tried_again(network: Network) -> None:
-    """That wait has no say in the next connection, which is being made when it is over."""
+    """gRFC A105: the wait is over when it is over."""
     fars = serve(network, ONE, settings({3: 1}))
     core = network.channel(options=SCALING)
     begin(network, core)
     network.run()
     network.answers[ONE] = "Connection refused"
+    waits = begin(network, core)
+    network.run()
+    fars[0].close()
+    network.run()
+    assert core.state is FAILED
+    assert "Connection refused" in waits.details
+    assert len(network.attempts) == 2
+    serve(network)
+    network.advance(1)
+    assert core.state is READY
+    assert len(network.attempts) == 3
+
+
+def test_the_first_is_lost_while_the_second_is_being_made(network: Network) -> None:
+    """gRFC A105: then that is the next one."""
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel(options=SCALING)
     begin(network, core)
     network.run()
     del network.answers[ONE]
+    waits = begin(network, core)
+    network.run()
     fars[0].close()
     network.run()
     assert core.state is CONNECTING
-    network.advance(5)
-    assert core.state is CONNECTING
-    assert len(network.attempts) == 3
+    [done] = network.late
+    far = RawFar(settings())
+    done(far)
+    network.run()
+    assert core.state is READY
+    assert len(network.attempts) == 2
+    answer(far, 1)
+    network.run()
+    assert waits.code is StatusCode.OK
+
+
+@pytest.mark.parametrize(("cap", "most"), [(None, 10), (2, 2), (20, 12)])
+def test_the_application_has_a_say_in_how_many(
+    network: Network, cap: int | None, most: int
+) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    scaling = '{"connectionScaling": {"maxConnectionsPerSubchannel": 12}}'
+    arguments = [("grpc.max_connections_per_subchannel_cap", cap)] if cap else []
+    core = network.channel(options=[("grpc.service_config", scaling), *arguments])
+    for _ in range(20):
+        begin(network, core)
+    network.advance(10)
+    assert len(fars) == most
 
 
 def test_out_of_time_while_all_streams_are_taken(network: Network) -> None:

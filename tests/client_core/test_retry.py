@@ -25,10 +25,7 @@ RETRY = {
 def retrying(
     network: Network, *more: tuple[str, Any], target: str = "ipv4:1.1.1.1:1", **top: Any
 ) -> Any:
-    policy = RETRY
-    if "initialBackoff" in top:
-        policy = {**RETRY, "initialBackoff": top.pop("initialBackoff")}
-    config = {"methodConfig": [{"name": [{}], "retryPolicy": policy}], **top}
+    config = {"methodConfig": [{"name": [{}], "retryPolicy": RETRY}], **top}
     return network.channel(target, [("grpc.service_config", json.dumps(config)), *more])
 
 
@@ -166,12 +163,15 @@ def test_throttling(network: Network) -> None:
         call.end(Outcome(StatusCode.CANCELLED))
     third = attempt(5, 14)
     assert third.code is StatusCode.UNAVAILABLE
-    assert attempt(7, None).code is StatusCode.OK
-    assert attempt(9, 5).code is StatusCode.NOT_FOUND
-    fourth = attempt(11, 14)
+    # This is nobody's success.
+    assert attempt(7, 5).code is StatusCode.NOT_FOUND
+    assert core.throttle._tokens == 3
+    for sid in (9, 11):
+        assert attempt(sid, None).code is StatusCode.OK
+    fourth = attempt(13, 14)
     assert fourth.outcome is None
     network.advance(10)
-    assert fars[0].requests()[-1] == 13
+    assert fars[0].requests()[-1] == 15
 
 
 def test_a_new_service_config_begins_with_all_tokens(network: Network) -> None:
@@ -259,15 +259,6 @@ def test_the_channel_is_closed_as_the_wait_begins(network: Network) -> None:
     core.close()
     network.run()
     assert call.code is StatusCode.CANCELLED
-
-
-def test_no_wait_is_longer_than_the_longest(network: Network) -> None:
-    [fars, core] = serve(network), retrying(network, initialBackoff="9s")
-    begin(network, core)
-    network.run()
-    fail(fars[0], 1)
-    network.run()
-    assert network.timers[0] == pytest.approx(3)
 
 
 # Streams of requests

@@ -22,6 +22,7 @@ from clarion.resolver.endpoint import Endpoint
 from clarion.resolver.resolver import Resolution, Resolver
 from clarion.status import StatusCode
 from support.channels import BOTH, CONNECTING, FAILED, IDLE, ONE, READY, TWO, answer, serve, states
+from support.http2 import settings
 from support.wire import Network, begin
 
 
@@ -194,6 +195,38 @@ def test_a_new_one_counts_where_addresses_stay(network: Network, manual: list[Ma
         network.run()
         assert call.start.deadline == network.time + float(seconds[:-1])
     assert len(fars) == 1
+
+
+def test_more_connections_for_calls_that_wait(network: Network, manual: list[Manual]) -> None:
+    fars = serve(network, ONE, settings({3: 1}))
+    core = network.channel("manual-test:x")
+    for _ in range(2):
+        begin(network, core)
+    network.run()
+    for most in (1, 2):
+        scaling = {"maxConnectionsPerSubchannel": most}
+        manual[0].say(ONE, service_config={"connectionScaling": scaling})
+        network.run()
+        assert len(fars) == most
+
+
+def test_the_first_one_of_a_resolver_is_refused(network: Network, manual: list[Manual]) -> None:
+    """gRFC A21: the name is resolved again, with backoff, until it is acceptable."""
+    serve(network)
+    core = network.channel("manual-test:x")
+    call = begin(network, core, wait_for_ready=True)
+    network.run()
+    for asked in (1, 2):
+        manual[0].say(ONE, service_config="nonsense")
+        network.advance(1.7)
+        assert manual[0].asked == asked
+    manual[0].say(ONE, service_config="more nonsense")
+    manual[0].say(ONE, service_config="{}")
+    network.run()
+    assert core.state is READY
+    assert call.attempt is not None
+    core.close()
+    assert network.timers == []
 
 
 def test_the_resolver_need_not_be_heard(network: Network, manual: list[Manual]) -> None:

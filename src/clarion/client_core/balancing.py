@@ -57,6 +57,8 @@ class Balancing:
         self._policy: GracefulSwitch | None = None
         self._closed = False
         self._resolver: Resolver | None = None
+        self._backoff: Backoff | None = None
+        self._timer: Timer | None = None
         self._kind: type[object] = object
         # What the policy said last, and the service config that it was said under.
         self._said: tuple[ChannelConnectivity, Picker] | None = None
@@ -81,6 +83,8 @@ class Balancing:
     def close(self) -> None:
         """The channel is IDLE, or closed."""
         self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         for part in (self._resolver, self._policy):
             try:
                 if part is not None:
@@ -136,6 +140,8 @@ class Balancing:
         if self._config is None:
             # The channel's own will not change.
             self._fail(f"the service config is not acceptable: {problem}", final=own)
+            if not own:
+                self._resolve_later()
         else:
             _LOG.warning(
                 "%s: a new service config is not acceptable, and the last one stays: %s",
@@ -170,6 +176,17 @@ class Balancing:
         if not self._closed:
             # Not from here: the resolver might answer from within.
             self._core.runtime.post(self._resolve_now)
+
+    def _resolve_later(self) -> None:
+        """gRFC A21: a first service config that is refused is as good as no answer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        core = self._core
+        if self._backoff is None:
+            options = core.options
+            initial, most = options.initial_backoff, options.max_backoff
+            self._backoff = Backoff(initial, most, core.runtime.random)
+        self._timer = core.runtime.call_later(self._backoff.next(), self._resolve_now)
 
     def _resolve_now(self) -> None:
         resolver = self._resolver

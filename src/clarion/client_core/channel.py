@@ -435,7 +435,8 @@ class ChannelCore:
             self.throttle = (
                 Throttle(config.throttling, self.pick_lock) if config.throttling else None
             )
-        self.max_connections = config.max_connections
+        before = self.max_connections
+        self.max_connections = min(config.max_connections, self.options.most_connections)
         self._selector = Selector(picker, config, self.pick_lock, self)
         only = picker.only
         self.link = only.link if isinstance(only, Subchannel) and not config.methods else None
@@ -445,6 +446,9 @@ class ChannelCore:
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
             self.wait(call)
+        if self.max_connections > before:
+            for link in [link for link in self.links if link.pending]:
+                self._find_room(link)
         if self._idle_callback is not None:
             self._drain_links()
         self._check_idle()

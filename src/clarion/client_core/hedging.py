@@ -234,7 +234,7 @@ class Hedging:
             asked = pushback(outcome)
             if outcome.code in self._policy.codes or (asked is not None and asked < 0):
                 throttle.failed()
-            else:
+            elif outcome.code is StatusCode.OK:
                 throttle.succeeded()
 
     def _again(self, this: Try) -> None:

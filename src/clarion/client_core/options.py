@@ -49,6 +49,8 @@ class ChannelOptions:
         service_config: JSON, where the resolver has none (`grpc.service_config`), or None.
         ignore_resolved_config: whether a resolver's does not count (`grpc.service_config_disable_resolution`).
         policy: the load-balancing policy, where no service config names one (`grpc.lb_policy_name`), or None.
+        most_connections: how many connections to each address the service config may ask for
+            (`grpc.max_connections_per_subchannel_cap`).
         health_checks: ask servers for their health where the service config says so
             (`grpc.inhibit_health_checking`).
         propagate: calls end with the call whose handler makes them (`clarion.propagate`).
@@ -78,6 +80,7 @@ class ChannelOptions:
     service_config: str | None = None
     ignore_resolved_config: bool = False
     policy: str | None = None
+    most_connections: int = 10
     health_checks: bool = True
     propagate: bool = True
     share: bool = False
@@ -124,6 +127,7 @@ class ChannelOptions:
             service_config=given.text("grpc.service_config"),
             ignore_resolved_config=given.flag("grpc.service_config_disable_resolution", False),
             policy=given.text("grpc.lb_policy_name"),
+            most_connections=given.integer("grpc.max_connections_per_subchannel_cap", 10, 1),
             health_checks=not given.flag("grpc.inhibit_health_checking", False),
             propagate=given.flag(PROPAGATE, True),
             share=not given.flag("grpc.use_local_subchannel_pool", True),

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 
 from clarion.protocol.outcome import Outcome
 from clarion.service_config import RetryPolicy, RetryThrottling
+from clarion.status import StatusCode
 
 __all__ = ["Retry", "Throttle", "previous_attempts", "pushback"]
 
@@ -40,7 +41,7 @@ class Throttle:
         return self._tokens > self.config.max_tokens / 2
 
     def succeeded(self) -> None:
-        """An attempt ended, and its status is no reason to try again."""
+        """An attempt ended with OK."""
         if self._tokens >= self.config.max_tokens:
             # As nearly always, and then there is nothing to change.
             return
@@ -79,7 +80,7 @@ class Retry:
         self._room = limit
         self._random = random
         self._failures = 0
-        self._backoff = min(policy.initial_backoff, policy.max_backoff)
+        self._backoff = policy.initial_backoff
 
     def keep(self, message: tuple[bytes, bytes]) -> bool:
         """Keep a request that was sent. Returns False if that is too much: the call is committed."""
@@ -111,7 +112,7 @@ class Retry:
         if throttle is not None:
             if retryable or refused:
                 throttle.failed()
-            else:
+            elif outcome.code is StatusCode.OK:
                 throttle.succeeded()
         if committed or refused or not retryable:
             return None
@@ -121,7 +122,7 @@ class Retry:
         if throttle is not None and not throttle.allows:
             return None
         if asked is not None:
-            self._backoff = min(policy.initial_backoff, policy.max_backoff)
+            self._backoff = policy.initial_backoff
             return asked
         delay = self._backoff * (1 + _JITTER * (2 * self._random() - 1))
         self._backoff = min(self._backoff * policy.backoff_multiplier, policy.max_backoff)

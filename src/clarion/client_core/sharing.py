@@ -55,6 +55,7 @@ _OF_CALLS = frozenset(
         "grpc.http2_scheme",
         "grpc.inhibit_health_checking",
         "grpc.lb_policy_name",
+        "grpc.max_connections_per_subchannel_cap",
         "grpc.max_receive_message_length",
         "grpc.max_send_message_length",
         "grpc.per_message_compression",

@@ -96,6 +96,8 @@ class Subchannel:
         self._attempt_started = 0.0
         self._attempt_timer: Timer | None = None
         self._backoff_timer: Timer | None = None
+        # Why the last attempt failed.
+        self._refused = ""
         self._ready_since = 0.0
         self._short_lives = 0
         # What links said before the runtime said that they are connected.
@@ -169,7 +171,6 @@ class Subchannel:
             self._begin_attempt()
 
     def _begin_attempt(self) -> None:
-        self._stop_backoff()
         self._attempt += 1
         self._attempt_started = self._runtime.now()
         seconds = self.options.connect_timeout
@@ -222,6 +223,7 @@ class Subchannel:
         if attempt != self._attempt:
             return
         elapsed = self._runtime.now() - self._attempt_started
+        self._refused = why
         self._stop_backoff()
         self._backoff_timer = self._runtime.call_later(self._pause(elapsed), self._backed_off)
         if not self.links:
@@ -231,9 +233,10 @@ class Subchannel:
         self._backoff_timer = None
         if not self.links:
             self._set_state(_IDLE)
+        elif self.link is not None and self.link.pending:
+            self.link_full(self.link)
 
     def _stop_backoff(self) -> None:
-        # It may be that of a further connection, while the first one was there.
         if self._backoff_timer is not None:
             self._backoff_timer.cancel()
             self._backoff_timer = None
@@ -309,10 +312,14 @@ class Subchannel:
             if self._asked is None:
                 self._ask()
             return
-        self._stop_attempt()
         lasted = self._runtime.now() - self._ready_since >= self.options.initial_backoff
         self._short_lives = self._short_lives + 1 if lost and not lasted else 0
-        if self._short_lives < _MOST_SHORT_LIVES:
+        # gRFC A105: a further connection that was wanted is the next one now.
+        if self._attempt_timer is not None:
+            self._set_state(_CONNECTING)
+        elif self._backoff_timer is not None:
+            self._set_state(_TRANSIENT_FAILURE, self._refused)
+        elif self._short_lives < _MOST_SHORT_LIVES:
             self._backoff.reset()
             self._set_state(_IDLE)
         else:

@@ -194,7 +194,11 @@ class PickFirst(Policy):
             attempt.why = why
         if attempt is self._selected:
             self._selected = None
-            self._publish(_IDLE, QueuePicker())
+            if state is _IDLE:
+                self._publish(_IDLE, QueuePicker())
+            else:
+                # gRFC A105: another connection to the address was being made, or could not be made.
+                self._begin()
             self.helper.request_resolution()
         elif state is _READY:
             self._select(attempt)

@@ -77,10 +77,9 @@ class SyncCall(ClientCall, WaitedCall):
     # What the call says, under the link's lock or on the I/O thread
 
     def opened(self) -> None:
-        attempt = self.attempt
+        attempt: Any = self.attempt
         if self._unattended and attempt is not None:
-            link: Any = attempt.link
-            link.leave_unattended()
+            attempt.link.leave_unattended()
         writer = self._writer
         if writer is not None:
             writer.notify()
@@ -167,7 +166,6 @@ class SyncCall(ClientCall, WaitedCall):
         """Open a stream on `link`, or wait there until one is free (with the lock)."""
         ClientCall.link_available(self, link)
         if self.attempt is None and self._opened is None:
-            # It waits for a free stream; that says when there is one.
             self._opened = threading.Event()
 
     def send(self, message: tuple[bytes, bytes]) -> bool:
@@ -186,10 +184,10 @@ class SyncCall(ClientCall, WaitedCall):
         attempt = self.attempt
         if attempt is None:
             hedging = self.hedging
-            if hedging is not None and hedging.half_close():
-                self._half_closed = True
-                return True
-            return self.outcome is not None
+            if hedging is None or not hedging.half_close():
+                return self.outcome is not None
+            self._half_closed = True
+            return True
         link: Any = attempt.link
         with link.lock:
             if attempt is not self.attempt:
