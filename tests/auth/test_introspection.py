@@ -113,7 +113,7 @@ def test_active_tokens_that_do_not_do(issuer: Issuer, changes: Any, reason: str)
 
 
 def test_an_answer_is_kept_no_longer_than_the_token_holds(issuer: Issuer, clock: Clock) -> None:
-    issuer.introspect = active(exp=clock.now + 20)
+    issuer.introspect = active(iat=clock.now, exp=clock.now + 20)
     verifier = authenticator(issuer, clock=clock, leeway=0, cache_seconds=60)
     assert ask(verifier).subject == "alice"
     clock.now += 19

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from clarion.client_core.runtime import Timer
 from clarion.client_core.subchannel import Subchannel
 from clarion.connectivity import ChannelConnectivity
+from clarion.load_balancing import pick_first
 from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.graceful_switch import GracefulSwitch
 from clarion.load_balancing.pick import Picker
 from clarion.load_balancing.policy import Update
 from clarion.load_balancing.registry import PolicyConfig, find_policy, parse_policy_list
 from clarion.protocol.outcome import Outcome
+from clarion.resolver import dns, fixed
 from clarion.resolver.backoff import Backoff
 from clarion.resolver.http_proxy import address_proxy
 from clarion.resolver.registry import find_resolver
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 __all__ = ["Balancing"]
 
 _LOG = logging.getLogger(__name__)
+
+# What nearly every channel needs is imported with this module, not by the thread that first needs it: a child that is
+# forked while a thread of its parent imports a module waits for that module for ever.
+_ALWAYS_THERE = (pick_first.POLICY, dns.RESOLVER, fixed.RESOLVER)
 
 
 class Balancing:
