@@ -135,7 +135,7 @@ class Idleness:
     Args:
         connection: the connection.
         call_later: see the module.
-        period: the while, in seconds; infinite: never.
+        period: the while, in seconds; not infinite.
         idle: what to call then, once.
     """
 
@@ -160,20 +160,16 @@ class Idleness:
         self._call_later = call_later
         self._period = period
         self._idle = idle
-        self._timer: Timer | None = None
         self._work = -1
         self._quiet = 0
-        if period < math.inf:
-            self._wait()
+        self._timer = self._wait()
 
     def stop(self) -> None:
         """It no longer matters."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
 
-    def _wait(self) -> None:
-        self._timer = self._call_later(self._period / _LOOKS, self._look)
+    def _wait(self) -> Timer:
+        return self._call_later(self._period / _LOOKS, self._look)
 
     def _look(self) -> None:
         connection = self._connection
@@ -185,7 +181,7 @@ class Idleness:
         else:
             self._quiet += 1
         if self._quiet < _LOOKS:
-            self._wait()
+            self._timer = self._wait()
         else:
             self._idle()
 
