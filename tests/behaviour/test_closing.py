@@ -129,6 +129,7 @@ def test_who_does_not_close_is_not_waited_for(front: FrontEnd) -> None:
         while client.read():
             pass
         # It has all there is, and keeps its side open.
+        assert client.frames()[-1].flags & END_STREAM
         stopped()
 
 
