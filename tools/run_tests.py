@@ -11,6 +11,9 @@ side where there are two cores: every test is bounded by its own time limit and 
 Other people's programs (`tests/programs`) have an environment of their own with many libraries and without
 grpcio, `.venvs/programs`, and run once: on the newest Python for which all of them have wheels.
 
+What loads a machine, or tests tools and examples more than the package, runs on the oldest and the newest Python
+alone (`_AT_BOTH_ENDS`).
+
 The soak runs once, too, on the newest Python and beside the tests: two minutes at a low priority and a moderate rate.
 
 A few tests that failed are run once more when everything else is over. What passes alone is named as unsteady, with
@@ -44,6 +47,10 @@ __all__ = ["main"]
 # Far above what the suite needs: it only keeps a hung run from holding CI for ever.
 _SUITE_SECONDS = 1500
 _PROGRAMS = "tests/programs"
+_AT_BOTH_ENDS = [
+    f"tests/{name}"
+    for name in "chaos cli codegen conformance examples fuzz interop overload simulation stress".split()
+]
 _SOAK = ["-m", "soak", "--minutes", "2", "--pause", "0.05", "--out", "build/soak"]
 _SOAK_SECONDS = 600
 # More than these at once are no accident.
@@ -240,7 +247,11 @@ def _run_version(
         return Result(failed=1, ok=False)
     for line in absent:
         _say(f"{label}: {line}")
-    _say(f"{label}: running{' with coverage' if coverage else ''}")
+    left_out = [path for path in _AT_BOTH_ENDS if f"--ignore={path}" in arguments]
+    _say(
+        f"{label}: running{' with coverage' if coverage else ''}"
+        f"{' without ' if left_out else ''}{', '.join(left_out)}"
+    )
     result = _pytest(python, arguments, coverage=coverage, live=live)
     _say(
         f"{label}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped"
@@ -304,6 +315,7 @@ def main() -> int:
         chosen, jobs, args.no_coverage = [], 1, True
     elif programs:
         arguments = [f"--ignore={_PROGRAMS}"]
+    between = [f"--ignore={path}" for path in _AT_BOTH_ENDS] if programs else []
     with (
         ThreadPoolExecutor(jobs) as pool,
         ThreadPoolExecutor(jobs) as builders,
@@ -315,7 +327,7 @@ def main() -> int:
                 _run_version,
                 f"Python {one.full}",
                 environment.result,
-                arguments,
+                arguments if one in (found[0], found[-1]) else [*arguments, *between],
                 coverage=one is chosen[0] and not args.no_coverage,
                 live=jobs == 1,
             )
