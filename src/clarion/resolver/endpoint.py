@@ -27,7 +27,19 @@ class Endpoint:
         addresses: one or more; several where the server has, say, an IPv4 and an IPv6 address.
         attributes: by name; `weight` (a positive number), `hash_key` (for ring_hash, gRFC A76), `locality`, or
             whatever a resolver and a policy agree on.
+
+    Raises:
+        ValueError: the weight is not positive.
     """
 
     addresses: tuple[Address, ...]
     attributes: Mapping[str, Any] = field(default_factory=_nothing, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        weight = self.attributes.get("weight", 1)
+        if not weight > 0:
+            # Policies divide by it.
+            raise ValueError(
+                f"endpoint {', '.join(map(str, self.addresses))}: weight={weight!r} is not positive; "
+                "leave out an endpoint that is to get no calls"
+            )
