@@ -96,7 +96,15 @@ def test_patterns(pattern: str, matching: list[str], others: list[str]) -> None:
 
 def test_principals_in_their_order() -> None:
     auth = certificate(peer_uri=[b"u1", b"u2"], peer_dns=[b"d"], x509_subject=[b"CN=s"])
-    assert principals_of_connection(auth) == ["u1", "u2", "d", "CN=s"]
+    assert principals_of_connection(auth) == ["u1", "u2"]
+    # gRFC A41: a kind counts where there is none before it.
+    del auth["peer_uri"]
+    assert principals_of_connection(auth) == ["d"]
+    del auth["peer_dns"]
+    assert principals_of_connection(auth) == ["CN=s"]
+    # ... even if what is there can be no principal.
+    auth["peer_dns"] = [b"token:alice"]
+    assert principals_of_connection(auth) == []
     assert principals_of_connection(TLS) == [""]
     assert principals_of_connection(PLAIN) == []
     local = {"transport_security_type": [b"local"]}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import clarion.experimental.session_cache
 import clarion.tls
 from support.credentials import (
     CERTIFICATES,
@@ -23,7 +27,7 @@ from support.credentials import (
 from support.front_end import FrontEnd
 from support.libraries import LIMIT, PATTERNS, load
 from support.simple import ECHOES
-from support.tls import Witness
+from support.tls import Witness, tls_rig
 
 
 @pytest.fixture(params=["clarion serves", "grpcio serves"])
@@ -224,3 +228,111 @@ def test_contexts_take_no_renegotiation_no_compression_and_nothing_old() -> None
         assert context.options & ssl.OP_NO_COMPRESSION
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
         assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_client_that_wants_to_renegotiate(front: FrontEnd) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl, which can renegotiate, is not on the path")
+    rig = tls_rig(front)
+    peer = f"127.0.0.1:{rig.server.ports[0]}"
+    command = [openssl, "s_client", "-connect", peer, "-tls1_2", "-alpn", "h2"]
+    command += ["-CAfile", str(CERTIFICATES / "ca.pem")]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **pipes) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        watchdog = threading.Timer(LIMIT, client.kill)
+        watchdog.start()
+        said = b""
+        # The server's SETTINGS come first, or they would come into the middle of the other handshake.
+        while b"\x04\0\0\0\0\0" not in said and (data := client.stdout.read1()):
+            said += data
+        # A line with this letter alone asks for that. The program ends if it fails, and goes on if not.
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        words = client.stdout.read().decode(errors="replace")
+        watchdog.cancel()
+    assert "RENEGOTIATING" in words
+    if front.library.name == "clarion":
+        assert "no renegotiation" in words or "unexpected record" in words
+    # Nobody else is the worse for it.
+    assert rig.call("unary_unary", [b"x"]).code == "OK"
+
+
+def test_sessions_are_resumed(sides: tuple[FrontEnd, FrontEnd]) -> None:
+    serving, calling = sides
+    witness = Witness()
+    served = serving.serve(
+        {"unary_unary": witness}, credentials=server_tls(serving.library, roots="ca", require=True)
+    )
+    if calling.library.name == "clarion":
+        cache = clarion.experimental.session_cache.ssl_session_cache_lru(4)
+    else:
+        from grpc.experimental import session_cache
+
+        cache = session_cache.ssl_session_cache_lru(4)
+    options = [
+        ("grpc.ssl_session_cache", cache),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.ssl_target_name_override", "a.clarion.test"),
+    ]
+    credentials = client_tls(calling.library, "client")
+    resumed = []
+    for _ in range(2):
+        client = calling.connect(served.target, credentials=credentials, options=options)
+        assert _call(client).code == "OK"
+        resumed.append(witness.auth["ssl_session_reused"])
+        assert witness.identities == CLIENT_NAMES
+        client.close()
+    assert resumed == [[b"false"], [b"true"]]
+
+
+@pytest.mark.parametrize("option", ["grpc.ssl_target_name_override", "grpc.default_authority"])
+def test_the_name_that_is_expected(sides: tuple[FrontEnd, FrontEnd], option: str) -> None:
+    server = server_tls(sides[0].library, "wrong-name")
+    for name, code in (("elsewhere.test", "OK"), ("localhost", "UNAVAILABLE")):
+        client = _meet(sides, server, client_tls(sides[1].library), options=[(option, name)])
+        assert _call(client).code == code
+
+
+def test_the_certificate_with_the_name_that_is_asked_for(sides: tuple[FrontEnd, FrontEnd]) -> None:
+    server = server_tls(sides[0].library, "wrong-name", "server")
+    for name in ("a.clarion.test", "elsewhere.test"):
+        client = _meet(
+            sides,
+            server,
+            client_tls(sides[1].library),
+            options=[("grpc.ssl_target_name_override", name)],
+        )
+        assert _call(client).code == "OK"
+
+
+def test_files_that_change_under_traffic(sides: tuple[FrontEnd, FrontEnd], tmp_path: Path) -> None:
+    """Connections come and go while files change; no call is lost."""
+    ours_serves = sides[0].library.name == "clarion"
+    roots = certificate("ca") + certificate("revoking-ca")
+    names = ("server", "good") if ours_serves else ("client", "good")
+
+    def put(name: str) -> None:
+        for kind, text in (("key", key(name)), ("chain", certificate(name))):
+            (tmp_path / f"{kind}.new").write_bytes(text)
+            (tmp_path / f"{kind}.new").replace(tmp_path / kind)
+
+    put(names[0])
+    files = {"private_key": tmp_path / "key", "certificate_chain": tmp_path / "chain"}
+    if ours_serves:
+        server = clarion.tls.server_credentials(**files)
+        credentials = sides[1].library.root.ssl_channel_credentials(roots)
+    else:
+        server = sides[0].library.root.ssl_server_credentials([pair("server")], roots, True)
+        credentials = clarion.tls.channel_credentials(root_certificates=roots, **files)
+    served = sides[0].serve(ECHOES, credentials=server)
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    outcomes = []
+    for turn in range(6):
+        put(names[turn % 2])
+        client = sides[1].connect(served.target, credentials=credentials, options=options)
+        outcomes += [_call(client).code for _ in range(5)]
+        client.close()
+    assert outcomes == ["OK"] * 30

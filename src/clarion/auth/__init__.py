@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clarion.auth.policy import Decision, InvalidPolicy, Policy
     from clarion.auth.policy_file import PolicyFile
     from clarion.auth.remote_keys import RemoteJwks
+    from clarion.auth.replay import ReplayCache
     from clarion.auth.requirements import require, strict, unrestricted
     from clarion.auth.tokens import TokenAuthenticator
 else:
@@ -45,6 +46,7 @@ else:
             "clarion.auth.policy": "Decision InvalidPolicy Policy",
             "clarion.auth.policy_file": "PolicyFile",
             "clarion.auth.remote_keys": "RemoteJwks",
+            "clarion.auth.replay": "ReplayCache",
             "clarion.auth.requirements": "require strict unrestricted",
             "clarion.auth.tokens": "TokenAuthenticator",
         },
@@ -72,6 +74,7 @@ __all__ = [
     "PolicyFile",
     "PublicKey",
     "RemoteJwks",
+    "ReplayCache",
     "SharedSecret",
     "Steps",
     "TlsAuthenticator",

@@ -27,7 +27,7 @@ _LOG = logging.getLogger("clarion.auth")
 class Evidence(enum.Enum):
     """What an authenticator looks at."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # nosec B105  # a name
     CONNECTION = "connection"
 
 

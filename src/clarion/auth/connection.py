@@ -13,7 +13,7 @@ __all__ = ["RESERVED", "TlsAuthenticator", "UnixAuthenticator", "principals_of_c
 RESERVED = ("jwt:", "oauth:", "token:", "unix:")
 """What principals begin with that no certificate can have; a URI in one may look like them."""
 
-_NAMES = ("peer_uri", "peer_dns")
+_NAMES = ("peer_uri", "peer_dns", "x509_subject")
 
 
 def principals_of_connection(auth_context: Mapping[str, Sequence[bytes]]) -> list[str]:
@@ -23,8 +23,8 @@ def principals_of_connection(auth_context: Mapping[str, Sequence[bytes]]) -> lis
         auth_context: as `ServicerContext.auth_context` has it.
 
     Returns:
-        Of a certificate the URIs, the DNS names and the subject. TLS without a client's certificate has one name,
-        which is empty. A Unix socket has `unix:uid:N` and `unix:gid:N`.
+        Of a certificate the URIs; if it has none, the DNS names; if it has neither, the subject. TLS without a client's
+        certificate has one name, which is empty. A Unix socket has `unix:uid:N` and `unix:gid:N`.
     """
     kind = auth_context.get("transport_security_type")
     if kind == [b"local"]:
@@ -37,8 +37,8 @@ def principals_of_connection(auth_context: Mapping[str, Sequence[bytes]]) -> lis
         return []
     if not auth_context.get("x509_pem_cert"):
         return [""]
-    found = [value for key in _NAMES for value in auth_context.get(key, ())]
-    found += auth_context.get("x509_subject", ())
+    # A name of a weaker kind must not vouch for a certificate that has a stronger one.
+    found = next((names for key in _NAMES if (names := auth_context.get(key))), ())
     texts = [value.decode("utf-8", "replace") for value in found]
     return [text for text in texts if text and not text.lower().startswith(RESERVED)]
 

@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from clarion.auth.authenticator import Authentication, Authenticator
 from clarion.auth.errors import AuthenticationFailed
+from clarion.auth.identities import CallInfo, Identity
 from clarion.auth.policy import Policy
 from clarion.auth.policy_file import PolicyFile
-from clarion.auth.refusal import NOT_ALLOWED, check_policy, describe, note, refused
+from clarion.auth.refusal import NOT_ALLOWED, check_grace, check_policy, describe, note, refused
 from clarion.method import RpcMethodHandler, stream_stream_rpc_method_handler
 from clarion.status import StatusCode
 from clarion.sync.interceptor_interface import ServerInterceptor
@@ -39,33 +40,46 @@ class AuthenticationInterceptor(ServerInterceptor):
             look at tokens is refused, whatever its connection proves.
         exempt: methods that need no identity, with the patterns of policies: `/grpc.health.v1.Health/*`.
         optional: calls without credentials pass, without an identity; those with bad ones never do.
+        expiry_grace: calls that still go on so many seconds after their caller's token expired end with
+            UNAUTHENTICATED. Not less than the authenticators' leeway, or tokens within that are refused. None: calls go
+            on, whatever their length.
 
     Raises:
         TypeError, ValueError: an argument cannot be used.
     """
 
     def __init__(
-        self, *authenticators: Authenticator, exempt: Iterable[str] = (), optional: bool = False
+        self,
+        *authenticators: Authenticator,
+        exempt: Iterable[str] = (),
+        optional: bool = False,
+        expiry_grace: float | None = None,
     ) -> None:
         self._authentication = Authentication(authenticators, exempt, optional)
+        self._grace = check_grace(expiry_grace)
 
     def intercept_service(
         self, continuation: Any, handler_call_details: Any
     ) -> RpcMethodHandler | None:
         """See `ServerInterceptor`."""
         info = describe(handler_call_details)
+        try:
+            note(self._identify(info), self._grace)
+        except AuthenticationFailed as error:
+            refused(info, error)
+            return _refuse(error.code, error.reason)
+        handler: RpcMethodHandler | None = continuation(handler_call_details)
+        return handler
+
+    def _identify(self, info: CallInfo) -> Identity | None:
         steps = self._authentication.steps(info)
         try:
             while True:
                 pending = next(steps)
                 concurrent.futures.wait([pending.future], pending.patience)
         except StopIteration as done:
-            note(done.value)
-        except AuthenticationFailed as error:
-            refused(info, error)
-            return _refuse(error.code, error.reason)
-        handler: RpcMethodHandler | None = continuation(handler_call_details)
-        return handler
+            found: Identity | None = done.value
+            return found
 
 
 class AuthorizationInterceptor(ServerInterceptor):

@@ -170,7 +170,7 @@ class IntrospectionAuthenticator(Authenticator):
             if len(self._flights) >= self._max_requests:
                 raise VerifierUnavailable("too many tokens are being asked about")
             flight = self._flights[name] = _Flight(2 * self._endpoint.timeout)
-        form = {"token": token, "token_type_hint": "access_token", **self._form}
+        form = {"token": token, "token_type_hint": "access_token", **self._form}  # nosec B105
         body = urllib.parse.urlencode(form).encode()
         apart(lambda: self._fetch(name, body, flight))
         return flight

@@ -1,7 +1,7 @@
 """JSON Web Tokens that callers bring (RFC 7519, RFC 8725, RFC 9068).
 
 A token is read in this order, and refused at the first thing that is wrong: its size, its three parts, the header, the
-key, the signature, the claims. No claim is looked at before the signature holds.
+key, the signature, the claims, an earlier use. No claim is looked at before the signature holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from clarion.auth.errors import AuthenticationFailed
 from clarion.auth.identities import CallInfo, Identity, freeze
 from clarion.auth.json_objects import decode_base64url, read_object
 from clarion.auth.keys import HMAC_ALGORITHMS, KeySource, verify
+from clarion.auth.replay import ReplayCache
 
 __all__ = ["JwtAuthenticator", "subject_of"]
 
@@ -40,6 +41,8 @@ class JwtAuthenticator(Authenticator):
         token_types: which `typ` headers are taken, besides none; `application/` before them is ignored.
         subject_claim: which claim names the caller.
         roles_claim: which claim has the roles; a path such as `("realm_access", "roles")` for one within others.
+        replays: takes each token once, by its `jti`, which every token must then have. For tokens that are made for one
+            call; a call that is tried again with the same token is refused, too.
         clock: seconds since 1970.
 
     Raises:
@@ -62,6 +65,7 @@ class JwtAuthenticator(Authenticator):
         token_types: Iterable[str] = ("JWT", "at+jwt"),
         subject_claim: str = "sub",
         roles_claim: str | tuple[str, ...] = "roles",
+        replays: ReplayCache | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         issuers = several(issuer, "issuer")
@@ -74,6 +78,7 @@ class JwtAuthenticator(Authenticator):
             (*required_claims, subject_claim),
             max_lifetime,
         )
+        self._replays = replays
         self._keys = keys
         self._algorithms = _allowed(keys, algorithms)
         self._limit = max_token_size
@@ -93,7 +98,7 @@ class JwtAuthenticator(Authenticator):
         return (yield from self.verify(token))
 
     def verify(self, token: str) -> Steps:
-        """Verify a token.
+        """Verify a token; with `replays` that counts as its use.
 
         Raises:
             AuthenticationFailed: it does not hold.
@@ -111,8 +116,20 @@ class JwtAuthenticator(Authenticator):
         if not verify(token, key, algorithm):
             raise AuthenticationFailed("the token's signature does not hold")
         claims = _object(payload)
-        self._rules.check(claims, self._clock())
-        return self._identity(claims)
+        now = self._clock()
+        self._rules.check(claims, now)
+        identity = self._identity(claims)
+        if self._replays is not None:
+            self._use(self._replays, claims, now)
+        return identity
+
+    def _use(self, replays: ReplayCache, claims: dict[str, Any], now: float) -> None:
+        token_id = claims.get("jti")
+        if not isinstance(token_id, str) or not token_id:
+            raise AuthenticationFailed("the token lacks the claim jti")
+        until = float(claims["exp"]) + self._rules.leeway
+        if not replays.first_use(claims["iss"], token_id, until, now):
+            raise AuthenticationFailed("the token was used before")
 
     def _read_header(self, part: str) -> tuple[str, str | None]:
         """The algorithm and the key's name."""

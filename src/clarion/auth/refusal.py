@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from clarion.auth.errors import AuthenticationFailed
 from clarion.auth.identities import CallInfo, Identity
 from clarion.auth.policy import Policy
 from clarion.auth.policy_file import PolicyFile
+from clarion.server_core.call import EXPIRED
 from clarion.server_core.serving import auth_properties, call_being_decided
 
-__all__ = ["NOT_ALLOWED", "check_policy", "describe", "note", "refused"]
+__all__ = ["NOT_ALLOWED", "check_grace", "check_policy", "describe", "note", "refused"]
 
 _LOG = logging.getLogger("clarion.auth")
 
@@ -34,11 +36,42 @@ def describe(details: Any) -> CallInfo:
     )
 
 
-def note(identity: Identity | None) -> None:
-    """Remember who makes the call that an interceptor is asked about, if somebody is known."""
+def note(identity: Identity | None, grace: float | None) -> None:
+    """Remember who makes the call that an interceptor is asked about, if somebody is known.
+
+    Args:
+        identity: the caller.
+        grace: the call may go on for so long after the caller's credentials expired, in seconds; None for any time.
+
+    Raises:
+        AuthenticationFailed: it is too late already.
+    """
     call = call_being_decided.get()
-    if call is not None and identity is not None:
-        call.identity = identity
+    if call is None or identity is None:
+        return
+    call.identity = identity
+    if grace is None or identity.expires_at is None:
+        return
+    left = identity.expires_at + grace - time.time()
+    if left <= 0:
+        raise AuthenticationFailed(EXPIRED)
+    call.limit_until(call.connection.now() + left)
+
+
+def check_grace(grace: Any) -> float | None:
+    """`expiry_grace`, if it can be used.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is negative, or no number at all.
+    """
+    if grace is None:
+        return None
+    if isinstance(grace, bool) or not isinstance(grace, (int, float)):
+        raise TypeError(f"expiry_grace must be seconds or None, not {type(grace).__name__}")
+    if not 0 <= grace < float("inf"):
+        raise ValueError(f"expiry_grace must be 0 seconds or more, not {grace}")
+    return grace
 
 
 def refused(info: CallInfo, error: AuthenticationFailed) -> None:

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # nosec B105  # a name
 
 
 def client_credentials(

@@ -103,6 +103,8 @@ class TlsClient:
 
     def refuse(self, address: Address) -> str | None:
         """Why there may be no connection to `address`, or None."""
+        if not _can_be_asked_for(self.server_name):
+            return f"no server can have the name {self.server_name!r}, which TLS would ask for"
         return None if self.dynamic else self.problem
 
     def refresh(self) -> None:
@@ -138,6 +140,15 @@ class TlsClient:
         if self._cache is not None:
             # Its own context: that of the next connection may be another.
             self._cache.put(filter.ssl.context, self.server_name, filter.ssl.session)
+
+
+def _can_be_asked_for(name: str) -> bool:
+    """Whether the `ssl` module takes it; what it does not take it raises for, in the middle of connecting."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return bool(name) and not name.startswith(".") and "\0" not in name
 
 
 _contexts: weakref.WeakKeyDictionary[Ssl | DynamicSsl, ssl.SSLContext] = weakref.WeakKeyDictionary()

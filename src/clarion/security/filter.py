@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 
 from clarion.security.failures import PeerClosed, PlainText, explain
+from clarion.trace_points import tell
 
 __all__ = ["ALPN", "TlsFilter"]
 
@@ -88,7 +89,18 @@ class TlsFilter:
             self.ssl.do_handshake()
         except ssl.SSLWantReadError:
             return False
+        except ssl.SSLError as error:
+            tell("tls", self._about, f"the handshake failed: {explain(error, self)}")
+            raise
+        cipher = self.ssl.cipher()
+        words = [self.ssl.version(), cipher and cipher[0], self.ssl.selected_alpn_protocol()]
+        words.append("resumed" if self.ssl.session_reused else "")
+        tell("tls", self._about, f"the handshake is over: {', '.join(filter(None, words))}")
         return True
+
+    @property
+    def _about(self) -> str:
+        return "server" if self.ssl.server_side else f"client of {self.server_name}"
 
     @property
     def speaks_http2(self) -> bool:
