@@ -1,0 +1,12 @@
+"""The channelz service for asyncio, with Clarion's servicer."""
+
+from __future__ import annotations
+
+from clarion.channelz import aio as _aio
+from grpc_channelz.v1 import channelz_pb2_grpc as _channelz_pb2_grpc
+
+__all__ = ["ChannelzServicer"]
+
+
+class ChannelzServicer(_aio.ChannelzServicer, _channelz_pb2_grpc.ChannelzServicer):  # type: ignore[misc]
+    """Clarion's, and one of the generated class's."""

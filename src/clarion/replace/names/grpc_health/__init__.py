@@ -1,0 +1,1 @@
+"""`grpc_health` of grpcio-health-checking."""

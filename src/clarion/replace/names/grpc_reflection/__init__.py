@@ -1,0 +1,1 @@
+"""`grpc_reflection` of grpcio-reflection."""
