@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop peers h2spec fuzz chaos overload soak simulate format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop peers h2spec security fuzz chaos overload soak simulate format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -71,6 +71,10 @@ peers: .venv/.dev-stamp ## tests against grpcio and grpc-js where present
 h2spec: .venv/.stamp ## h2spec, strict, against both servers, plain and TLS; needs Go
 	@$(V) conformance/h2spec/run.py $(ARGS)
 
+security: .venv/.security-stamp ## bandit over the package; authorization policies against grpc-go's engine, where there is Go
+	@$(V) -m bandit --quiet --configfile pyproject.toml --recursive src/clarion
+	@$(V) conformance/authz/run.py
+
 fuzz: .venv/.fuzz-stamp ## fuzz every target for 20 s; ARGS="--targets framing,heads --seconds 300" chooses
 	@nice -n 19 $(V) fuzz/run.py $(ARGS)
 
@@ -104,13 +108,16 @@ clean: ## remove environments, caches, generated code and builds
 	@$(PYTHON) tools/venvs.py .venv --extras auth,protoc,uvloop,zstd --stamp $@
 
 .venv/.dev-stamp: .venv/.stamp
-	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,protos,builds,codecs,typing --stamp $@
+	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,protos,builds,errors,codecs,typing --stamp $@
 
 .venvs/.protobufs-stamp: tools/protobufs.py | .venv/.stamp
 	@$(V) tools/protobufs.py --stamp $@
 
 .venv/.fuzz-stamp: .venv/.dev-stamp
 	@$(PYTHON) tools/venvs.py .venv --optional fuzz --stamp $@
+
+.venv/.security-stamp: .venv/.dev-stamp
+	@$(PYTHON) tools/venvs.py .venv --optional security --stamp $@
 
 .venv/.bench-stamp: .venv/.stamp
 	@$(PYTHON) tools/venvs.py .venv --optional bench --stamp $@

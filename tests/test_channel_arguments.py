@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clarion.call_timeline import channel_tracing
 from clarion.client_core import ChannelOptions
 from clarion.protocol.arguments import Arguments
 from clarion.resolver.dns import DnsResolver
@@ -19,9 +20,13 @@ from clarion.server_core import ServerOptions
 
 _HERE = Path(__file__).parent
 OWN = {
+    "clarion.call_tracing",
     "clarion.dns_refresh_interval_ms",
+    "clarion.expose_exceptions",
     "clarion.kubernetes_api_server",
     "clarion.propagate",
+    "clarion.server_call_tracing",
+    "clarion.timeline",
 }
 # grpcio's documented names: those of its header of channel arguments and of compression, and Python's own.
 NAMES = (_HERE / "channel_arg_names.txt").read_text(encoding="utf-8").split()
@@ -86,6 +91,7 @@ def test_channels_read_what_the_page_says(asked: set[str]) -> None:
     helper: Any = SimpleNamespace(option=option, backoff=lambda: None, random=lambda: 0.0)
     through_proxy(target_of("host"), option, {})
     address_proxy(option, {})
+    channel_tracing(options.arguments, options.timeline)
     DnsResolver(target_of("host"), helper)
     KubernetesResolver(target_of("kubernetes:///a.b"), helper)
     assert asked == SHARED | CHANNELS

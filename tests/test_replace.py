@@ -126,6 +126,16 @@ async def main():
 asyncio.run(main())
 """
 
+PRIVATE = """
+clarion.install_as_grpc()
+import grpc, operator
+names = "_common _compression _cython.cygrpc _runtime_protos _simple_stubs _utilities"
+names += " aio._base_call aio._base_channel aio._base_server aio._call aio._channel aio._interceptor"
+names += " aio._metadata.Metadata aio._server aio._typing"
+for name in names.split():
+    operator.attrgetter(name)(grpc)
+"""
+
 LEFTOVERS = """
 clarion.install_as_grpc()
 import grpc, logging
@@ -162,6 +172,7 @@ channel.close()
         TOO_LATE,
         BLOCKED,
         ERRORS,
+        PRIVATE,
         LEFTOVERS,
     ],
     ids=[
@@ -171,6 +182,7 @@ channel.close()
         "too-late",
         "blocked",
         "errors",
+        "private",
         "leftovers",
     ],
 )
@@ -180,13 +192,13 @@ def test_install(program: str) -> None:
 
 
 def test_what_clarion_does_not_serve_falls_through(tmp_path: Path) -> None:
-    (tmp_path / "grpc_testing.py").write_text("import grpc\n")
+    (tmp_path / "grpc_csds.py").write_text("import grpc\n")
     done = run(
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
         "clarion.install_as_grpc()\n"
-        "import grpc_testing\n"
-        f"assert grpc_testing.__file__.startswith({str(tmp_path)!r})\n"
-        "assert grpc_testing.grpc.__clarion__\n"
+        "import grpc_csds\n"
+        f"assert grpc_csds.__file__.startswith({str(tmp_path)!r})\n"
+        "assert grpc_csds.grpc.__clarion__\n"
     )
     assert done.returncode == 0, done.stderr
 

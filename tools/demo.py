@@ -146,13 +146,15 @@ class Demo:
         self.examples = examples
         self.port = port
 
-    def generate(self, name: str) -> None:
-        """Generate the code of the example `name` beside its .proto file."""
+    def generate(self, name: str, stem: str | None = None) -> None:
+        """Generate the code of the example `name` beside its .proto file, which has its name or is `stem`.proto."""
         folder = self.examples / name
         outputs = [f"--{kind}_out={folder}" for kind in ("python", "pyi", "grpc_python")]
         command = [sys.executable, "-m", "clarion", "protoc", f"-I{folder}", *outputs]
-        command.append(f"{name}.proto")
-        print(f"  clarion protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. {name}.proto")
+        command.append(f"{stem or name}.proto")
+        print(
+            f"  clarion protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. {stem or name}.proto"
+        )
         sys.stdout.flush()
         if subprocess.run(command, check=False).returncode:
             raise DemoError(f"the code of {name} could not be generated")
@@ -441,6 +443,123 @@ def authorization(demo: Demo) -> None:
             server.finish()
 
 
+def channelz(demo: Demo) -> None:
+    """channelz: what a running server does, for its operators"""
+    with demo.program("server", "channelz/server.py", str(demo.port)) as server:
+        match = _LISTENING.match(server.next_line() or "")
+        operators = (server.next_line() or "").rpartition(":")[2]
+        if match is None or not operators.isdigit():
+            server.drain()
+            raise server.error("did not start")
+        demo.client(
+            "channelz/client.py",
+            match[1],
+            "calls of the server: 3 started, 2 succeeded, 1 failed",
+            "connection of 127.0.0.1: 3 streams, 3 messages received, 2 sent",
+            "what happened: Server created",
+            kind=operators,
+        )
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("Server stopped")
+        server.finish()
+
+
+def tracing(demo: Demo) -> None:
+    """tracing: what is on the wire, what happened to a call, and a log of calls"""
+    with tempfile.TemporaryDirectory() as directory:
+        log = str(Path(directory, "calls.binlog"))
+        with demo.server("tracing/server.py", signal.SIGTERM, log) as port:
+            demo.client(
+                "tracing/client.py",
+                port,
+                "sent authorization: <masked, 13 bytes>",
+                'sent request of 7 bytes: 1: "Alice"',
+                'received response of 15 bytes: 1: "Hello, Alice!"',
+                "INVALID_ARGUMENT",
+                "- no more requests",
+                "- the server sent a status without response headers, "
+                "INVALID_ARGUMENT: say whom to greet",
+                "- the call ends with INVALID_ARGUMENT: say whom to greet",
+            )
+        command = [sys.executable, "-m", "clarion", "binlog", "print", log]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout, end="", flush=True)
+        for wanted in ("request headers /example.Greeter/Greet", "Hello, Alice!", "status OK"):
+            if done.returncode or wanted not in done.stdout:
+                raise DemoError(f"the log does not have {wanted!r}: {done.stdout}{done.stderr}")
+
+
+def rich_errors(demo: Demo) -> None:
+    """rich-errors: errors that say more than a code and a text"""
+    with demo.server("rich_errors/server.py", signal.SIGTERM) as port:
+        demo.client(
+            "rich_errors/client.py",
+            port,
+            "Moby-Dick",
+            "INVALID_ARGUMENT: that is no name of a book",
+            "  name does not begin with 'isbn/'",
+            "  name does not end with a number",
+            "NOT_FOUND: there is no such book",
+            "  a book: isbn/2",
+            "UNAVAILABLE: the shelf is locked",
+            "  try again in 1.5 seconds",
+        )
+
+
+def interceptors(demo: Demo) -> None:
+    """interceptors: of servers, and an access log"""
+    with demo.program("server", "interceptors/server.py", str(demo.port)) as server:
+        match = _LISTENING.match(server.next_line() or "")
+        if match is None:
+            server.drain()
+            raise server.error("did not start")
+        demo.client(
+            "interceptors/client.py",
+            match[1],
+            "tea: 3",
+            "tea: 3, 2, 1, 0",
+            "NOT_FOUND: there is no b'milk'",
+        )
+        # A line is written when its call is over for the client, who may be faster.
+        lines = [server.next_line() or "" for _ in range(3)]
+        for method, status in (("Count", "OK"), ("Watch", "OK"), ("Count", "NOT_FOUND")):
+            wanted = f'/example.Stock/{method}"', f'"status":"{status}"'
+            if not any(all(part in line for part in wanted) for line in lines):
+                raise server.error(f"did not log a call of {method} that ended with {status}")
+        server.process.send_signal(signal.SIGTERM)
+        server.expect("Server stopped")
+        server.finish()
+
+
+def health(demo: Demo) -> None:
+    """health: a server that says how it is, a probe, and a client that looks"""
+    with demo.server("health/server.py", signal.SIGTERM) as port:
+        command = [sys.executable, "-m", "clarion", "health", f"localhost:{port}"]
+        command += ["--service=example.Greeter", f"--timeout={PATIENCE_SECONDS}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout, end="", flush=True)
+        if done.returncode or done.stdout != "SERVING\n":
+            raise DemoError(f"the probe failed: {done.stdout}{done.stderr}")
+        demo.client(
+            "health/client.py", port, "Hello, Alice!", "not now: UNAVAILABLE", "Hello, Alice!"
+        )
+
+
+def reflection(demo: Demo) -> None:
+    """reflection: a client without generated code"""
+    demo.generate("reflection", "hello")
+    with demo.server("reflection/server.py", signal.SIGTERM) as port:
+        demo.client(
+            "reflection/client.py",
+            port,
+            "example.Greeter: SayHello",
+            "grpc.health.v1.Health: Check, List, Watch",
+            "Hello, Alice!",
+            "{'status': 'SERVING'}",
+            "example.HelloRequest has no field 'nam': did you mean name?",
+        )
+
+
 SCENES: dict[str, Callable[[Demo], None]] = {
     "hello": hello,
     "hello-async": hello_async,
@@ -457,6 +576,12 @@ SCENES: dict[str, Callable[[Demo], None]] = {
     "oauth2": oauth2,
     "jwt": jwt,
     "authorization": authorization,
+    "health": health,
+    "reflection": reflection,
+    "tracing": tracing,
+    "channelz": channelz,
+    "rich-errors": rich_errors,
+    "interceptors": interceptors,
 }
 
 

@@ -88,7 +88,12 @@ def _say(text: str) -> None:
 def _prepare(interpreter: pythons.Interpreter, *, newest: bool) -> tuple[Path, list[str]]:
     directory = ROOT / ".venvs" / interpreter.minor
     # Type checkers and build backends say the same on every version.
-    optional = ["peers", "protos", "codecs", *(["builds", "typing"] if newest else [])]
+    optional = [
+        "peers",
+        "protos",
+        "codecs",
+        *(["builds", "errors", "telemetry", "typing"] if newest else []),
+    ]
     state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
     state.update(f"{interpreter.full} {interpreter.path} {optional}".encode())
     stamp = directory / ".clarion-stamp"

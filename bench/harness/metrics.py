@@ -105,6 +105,14 @@ METRICS: dict[str, Metric] = {
             )
             for width, words in (("sequential", "one at a time"), ("concurrent", "many"))
         ),
+        *(
+            _picks(f"telemetry-{key}", f"{title}, with metrics", "without metrics", 0.9)
+            for key, title in (
+                ("sequential", "Client, unary, one at a time"),
+                ("concurrent", "Client, unary, many"),
+                ("server", "Server, unary, 4 x 32"),
+            )
+        ),
         _streaming("server-down", "Server, server streaming"),
         _streaming("server-pingpong-1", "Server, bidi ping-pong, 1 stream", waking=True),
         _streaming("server-pingpong-8", "Server, bidi ping-pong, 8 streams", waking=True),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent import futures
 from typing import Any
 
@@ -91,10 +92,29 @@ def add_port(grpc: Any, server: Any, tls: bool) -> int:
     return int(server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair])))
 
 
-def serve_sync(grpc: Any, tls: bool) -> None:
+def options(metrics: bool) -> Sequence[tuple[str, Any]]:
+    """The server's arguments; with metrics, by which OpenTelemetry records its calls (Clarion alone)."""
+    if not metrics:
+        return UNLIMITED
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import (
+        ConsoleMetricExporter,
+        PeriodicExportingMetricReader,
+    )
+
+    from clarion.telemetry import OpenTelemetryPlugin
+
+    # As programs have it, but more often, and to nowhere.
+    exporter = ConsoleMetricExporter(formatter=lambda data: "", out=io.StringIO())
+    reader = PeriodicExportingMetricReader(exporter, 1000)
+    plugin = OpenTelemetryPlugin(meter_provider=MeterProvider([reader]))
+    return (*UNLIMITED, *plugin.server_options())
+
+
+def serve_sync(grpc: Any, tls: bool, metrics: bool) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=10), options=UNLIMITED)
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=10), options=options(metrics))
     server.add_generic_rpc_handlers(handlers(grpc, SyncService()))
     port = add_port(grpc, server, tls)
     server.start()
@@ -103,10 +123,10 @@ def serve_sync(grpc: Any, tls: bool) -> None:
     server.stop(0).wait()
 
 
-async def serve_aio(grpc: Any, aio: Any, tls: bool) -> None:
+async def serve_aio(grpc: Any, aio: Any, tls: bool, metrics: bool) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    server = aio.server(options=UNLIMITED)
+    server = aio.server(options=options(metrics))
     server.add_generic_rpc_handlers(handlers(grpc, AioService()))
     port = add_port(grpc, server, tls)
     await server.start()
@@ -121,13 +141,14 @@ def main() -> None:
     parser.add_argument("--mode", required=True, choices=["sync", "aio"])
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--metrics", action="store_true")
     args = parser.parse_args()
     grpc = load(args.library)
     if args.mode == "sync":
-        serve_sync(grpc, args.tls)
+        serve_sync(grpc, args.tls, args.metrics)
     else:
         aio = load("grpc.aio" if args.library == "grpcio" else f"{args.library}.aio")
-        run_loop(serve_aio(grpc, aio, args.tls), args.loop)
+        run_loop(serve_aio(grpc, aio, args.tls, args.metrics), args.loop)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ generated works. `clarion.aio` is the same for asyncio.
 
 from __future__ import annotations
 
+from importlib import import_module
+from os import environ
 from typing import TYPE_CHECKING
 
 from clarion._version import __version__
@@ -28,10 +30,17 @@ from clarion.rpc_error import RpcError
 from clarion.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from clarion import admin as admin
     from clarion import aio as aio
     from clarion import auth as auth
+    from clarion import binary_log as binary_log
+    from clarion import channelz as channelz
     from clarion import experimental as experimental
+    from clarion import health as health
+    from clarion import interceptors as interceptors
     from clarion import oauth2 as oauth2
+    from clarion import reflection as reflection
+    from clarion import rich_errors as rich_errors
     from clarion import tls as tls
     from clarion.credentials import (
         AuthMetadataContext,
@@ -61,6 +70,7 @@ if TYPE_CHECKING:
     )
     from clarion.descriptors import method_descriptor
     from clarion.proto_imports import import_protos
+    from clarion.reflection import reflect
     from clarion.replace import install_as_grpc
     from clarion.runtime_protos import protos, protos_and_services, services
     from clarion.sync.channel import insecure_channel, secure_channel
@@ -92,6 +102,7 @@ if TYPE_CHECKING:
     )
     from clarion.sync.ready_future import channel_ready_future
     from clarion.sync.sync_server import server
+    from clarion.wire_trace import trace
 else:
     # grpcio's module has `aio` and `experimental` without an import of their own, too; and so generated code
     # has `generated`.
@@ -111,6 +122,7 @@ else:
             ),
             "clarion.proto_imports": "import_protos",
             "clarion.descriptors": "method_descriptor",
+            "clarion.reflection": "reflect",
             "clarion.replace": "install_as_grpc",
             "clarion.runtime_protos": "protos protos_and_services services",
             "clarion.sync.channel": "insecure_channel secure_channel",
@@ -130,8 +142,23 @@ else:
             ),
             "clarion.sync.ready_future": "channel_ready_future",
             "clarion.sync.sync_server": "server",
+            "clarion.wire_trace": "trace",
         },
-        submodules=("aio", "auth", "experimental", "generated", "oauth2", "tls"),
+        submodules=(
+            "admin",
+            "aio",
+            "auth",
+            "binary_log",
+            "channelz",
+            "experimental",
+            "generated",
+            "health",
+            "interceptors",
+            "oauth2",
+            "reflection",
+            "rich_errors",
+            "tls",
+        ),
     )
 
 __all__ = [
@@ -194,6 +221,7 @@ __all__ = [
     "method_handlers_generic_handler",
     "protos",
     "protos_and_services",
+    "reflect",
     "secure_channel",
     "server",
     "services",
@@ -202,8 +230,14 @@ __all__ = [
     "ssl_server_credentials",
     "stream_stream_rpc_method_handler",
     "stream_unary_rpc_method_handler",
+    "trace",
     "unary_stream_rpc_method_handler",
     "unary_unary_rpc_method_handler",
     "xds_channel_credentials",
     "xds_server_credentials",
 ]
+
+if environ.get("CLARION_TRACE"):
+    import_module("clarion.wire_trace").from_environment(environ)
+if environ.get("GRPC_BINARY_LOG_FILTER") or environ.get("GRPC_BINARY_LOG_CONFIG"):
+    import_module("clarion.binary_log").from_environment(environ)

@@ -178,7 +178,7 @@ def main() -> None:
     install_as_grpc()
     try:
         code, module = _find(arguments)
-        exec(code, module.__dict__)
+        exec(code, module.__dict__)  # nosec B102  # the user's own program, as `python FILE` runs it
     except _NotFound as error:
         print(error, file=sys.stderr)
         raise SystemExit(error.status) from None

@@ -153,15 +153,16 @@ def _is_served(path: str) -> bool:
 
 
 def _bind_tcp(host: str, port: int, reuse_port: bool, backlog: int) -> Listener:
-    if host in ("", "::", "0.0.0.0", "*"):
-        if host != "0.0.0.0" and socket.has_dualstack_ipv6():
+    # All interfaces if the application says so, never by default.
+    if host in ("", "::", "0.0.0.0", "*"):  # nosec B104
+        if host != "0.0.0.0" and socket.has_dualstack_ipv6():  # nosec B104
             try:
                 return _listener([_listen(socket.AF_INET6, "::", port, reuse_port, backlog, True)])
             except OSError as error:
                 # Where IPv6 is compiled in and switched off; anything else is for the caller to know.
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
-        return _listener([_listen(socket.AF_INET, "0.0.0.0", port, reuse_port, backlog)])
+        return _listener([_listen(socket.AF_INET, "0.0.0.0", port, reuse_port, backlog)])  # nosec B104
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
     failure: OSError | None = None

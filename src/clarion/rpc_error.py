@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from clarion.history import History, Timeline
+
 if TYPE_CHECKING:
     from clarion.status import StatusCode
 
@@ -41,6 +43,16 @@ class RpcError(Exception):
     """
 
     attempts: tuple[FailedAttempt, ...] = ()
+    _history: History | None = None
+
+    @property
+    def timeline(self) -> Timeline:
+        """What happened, and when, where that is known; `print(error.timeline)` shows it.
+
+        It is for calls that had to wait for a connection, and for all calls of channels with the argument
+        `clarion.timeline`.
+        """
+        return Timeline() if self._history is None else self._history.timeline()
 
     if TYPE_CHECKING:
 

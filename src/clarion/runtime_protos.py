@@ -115,7 +115,7 @@ def _services(source: _Source) -> ModuleType:
 
     [text] = generate(source.descriptors, [source.path]).values()
     module = new_module(name, source.path)
-    exec(compile(text, f"<made from {source.path}>", "exec"), vars(module))
+    exec(compile(text, f"<made from {source.path}>", "exec"), vars(module))  # nosec B102  # made here
     return publish(module)
 
 

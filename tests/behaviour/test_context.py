@@ -183,11 +183,12 @@ def test_an_asynchronous_done_callback_gets_the_context(aio: FrontEnd) -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_an_exception_is_unknown_and_tells_its_text(front: FrontEnd, pattern: str) -> None:
+def test_an_exception_is_unknown_and_tells_its_text_if_asked(front: FrontEnd, pattern: str) -> None:
     async def handler(call: ServerCall) -> bytes:
         raise ValueError("no such luck")
 
-    rig = front.rig(**{**ECHOES, pattern: handler})
+    options = [("clarion.expose_exceptions", 1)]
+    rig = front.rig(**{**ECHOES, pattern: handler}, options=options)
     outcome = rig.call(pattern, [b"x"])
     assert outcome.code == "UNKNOWN"
     assert "no such luck" in outcome.details

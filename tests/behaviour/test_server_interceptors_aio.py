@@ -213,11 +213,14 @@ async def test_a_call_can_be_refused(rig: AioRig) -> None:
 
 @patterns
 @on_the_loop
-async def test_an_exception_is_unknown_and_tells_its_text(rig: AioRig, pattern: str) -> None:
+async def test_an_exception_is_unknown_and_tells_its_text_if_asked(
+    rig: AioRig, pattern: str
+) -> None:
     async def intercept(continuation: Any, details: Any) -> Any:
         raise LookupError("the interceptor is broken")
 
-    await rig.serve(rig.server_interceptor(intercept))
+    options = [("clarion.expose_exceptions", 1)]
+    await rig.serve(rig.server_interceptor(intercept), options=options)
     call = rig.open(rig.connect(), pattern, b"x")
     assert await outcome(call) == (
         "UNKNOWN",

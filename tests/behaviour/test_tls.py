@@ -320,6 +320,14 @@ def test_a_name_that_the_certificate_does_not_have(front: FrontEnd, option: str,
         assert "for localhost, *.clarion.test, 127.0.0.1, ::1, issued by" in details
 
 
+@pytest.mark.parametrize("name", [".localhost", "a..b", "x" * 300, "local\0host"])
+def test_a_name_that_no_server_can_have(front: FrontEnd, name: str) -> None:
+    rig = tls_rig(front, client_options=[("grpc.ssl_target_name_override", name)])
+    details = refused(rig)
+    if front.library.name == "clarion":
+        assert f"no server can have the name {name!r}" in details
+
+
 def test_of_several_certificates_the_one_with_the_name(front: FrontEnd) -> None:
     credentials = server_tls(front.library, "wrong-name", "server")
     for options in ([], [("grpc.ssl_target_name_override", "elsewhere.test")]):

@@ -39,7 +39,8 @@ def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["hello", "hello-async", "prices", "upload", "chat", "load-balancing"]
+    "name",
+    ["hello", "hello-async", "prices", "upload", "chat", "load-balancing", "health", "reflection"],
 )
 def test_example(name: str, examples: Path) -> None:
     done = _demo("--port=0", f"--examples={examples}", name)

@@ -68,7 +68,9 @@ def test_an_exception_in_the_handler_is_unknown(pair: Pair, pattern: str) -> Non
     steps = script(**{"raise": "the handler broke"})
     outcome = pair.call(pattern, requests_for(pattern, b"x"), steps)
     assert outcome.code == "UNKNOWN"
-    assert "the handler broke" in outcome.details
+    # Clarion's servers tell the client nothing more unless they are asked to (docs/migrating.md).
+    told = "the handler broke" in outcome.details
+    assert told is not pair.server_kind.startswith("clarion")
 
 
 @pytest.mark.parametrize("path", ["/peers.Echo/Missing", "/peers.Missing/UnaryUnary"])

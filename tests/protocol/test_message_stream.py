@@ -19,6 +19,7 @@ class Ledger:
     """In a connection's place: counts credit."""
 
     peer_initial_window = recv_stream_window = 65_535
+    messages_received = 0
 
     def __init__(self) -> None:
         self.credits: list[int] = []

@@ -7,7 +7,13 @@ import zlib
 import pytest
 
 from clarion.protocol.compression import get_compressor
-from clarion.protocol.messages import CompressedMessage, UnpackFailed, unpack
+from clarion.protocol.messages import (
+    CompressedMessage,
+    Uncompressed,
+    UnpackFailed,
+    as_bytes,
+    unpack,
+)
 from clarion.status import StatusCode
 
 GZIP = get_compressor("gzip")
@@ -53,3 +59,21 @@ def test_damage() -> None:
     with pytest.raises(UnpackFailed, match="gzip") as caught:
         unpack(CompressedMessage(b"no gzip"), GZIP, -1, "CLIENT")
     assert caught.value.code is StatusCode.INTERNAL
+
+
+def test_what_serializers_return_is_bytes_or_copied() -> None:
+    message = Uncompressed(b"x")
+    assert as_bytes(message) is message
+    array = bytearray(b"before")
+    for given in array, memoryview(array):
+        taken = as_bytes(given)
+        assert type(taken) is bytes
+        array[:] = b"after!"
+        assert taken == b"before"
+        array[:] = b"before"
+
+
+@pytest.mark.parametrize("payload", ["x", None, 5, [b"x"]])
+def test_what_is_no_message_gets_no_further(payload: object) -> None:
+    with pytest.raises(TypeError, match=type(payload).__name__):
+        as_bytes(payload)

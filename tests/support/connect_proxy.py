@@ -31,6 +31,7 @@ class ConnectProxy:
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self._closing = False
         self._start(self._accept)
 
     @property
@@ -51,8 +52,8 @@ class ConnectProxy:
             self._start(self._serve, sock)
 
     def _serve(self, client: socket.socket) -> None:
-        self._open.add(client)
         with client, contextlib.suppress(OSError):
+            self._watch(client)
             client.settimeout(LIMIT)
             head = b""
             while not head.endswith(b"\r\n\r\n"):
@@ -69,12 +70,18 @@ class ConnectProxy:
                 client.recv(65536)
             else:
                 with socket.create_connection(("127.0.0.1", self.server), LIMIT) as server:
-                    self._open.add(server)
+                    self._watch(server)
                     # The server's first bytes come with the answer, as they may.
                     first = server.recv(65536) if b"early" in self.greeting else b""
                     client.sendall(self.greeting + first)
                     self._start(self._relay, client, server)
                     self._relay(server, client)
+
+    def _watch(self, sock: socket.socket) -> None:
+        self._open.add(sock)
+        if self._closing:
+            # `close` may have looked already.
+            sock.shutdown(socket.SHUT_RDWR)
 
     def _relay(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -83,6 +90,7 @@ class ConnectProxy:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        self._closing = True
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for sock in list(self._open):

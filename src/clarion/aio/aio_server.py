@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
+import os
 import random
+import socket
+import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, cast
@@ -16,8 +21,12 @@ from clarion.aio.lingering import Lingering
 from clarion.aio.link import LAST_WORDS, Link
 from clarion.aio.server_call import AioServerCall
 from clarion.aio.server_interceptors import InterceptedCall, InterceptedCore
+from clarion.call_tracing import server_tracing
+from clarion.channelz_data import SERVER, record
+from clarion.credentials.channel import ChannelCredentials
 from clarion.credentials.server import ServerCredentials, kind_of_server
-from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
+from clarion.http2 import Abort, ErrorCode, Keepalive, Lifetime
+from clarion.http2.watching import connection_type
 from clarion.listening import BACKLOG, Listener, bind, connections_within_reach
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.propagation import detached
@@ -67,7 +76,7 @@ class ServerLink(Link):
         super().connection_made(transport)
         server = self._server
         kind = server.call_type
-        self.connection = Connection(
+        self.connection = connection_type()(
             self,
             self.loop.time,
             server.core.options.http2,
@@ -142,7 +151,9 @@ class ServerLink(Link):
         self._gone()
 
     def _gone(self) -> None:
-        self._server.links.pop(self, None)
+        if self in self._server.links:
+            del self._server.links[self]
+            self._server.core.totals.add(self.connection)
         self._server.check_stopped()
 
     def peer(self) -> str:
@@ -174,6 +185,14 @@ class Server(interfaces.Server):
         else:
             self.core = ServerCore(handlers or (), settings, maximum_concurrent_rpcs, compression)
             self.call_type = AioServerCall
+        self.core.tracing = server_tracing(settings.tracing)
+        if self.core.tracing is not None:
+            # Which servers that are not traced do not need.
+            from clarion.aio.traced_calls import server_call_type
+
+            self.call_type = server_call_type(self.core.tracing, bool(chain))
+        self.core.node = record(SERVER, self, time.time, settings.trace_memory)
+        self.core.node.log("Server created")
         self.migration_thread_pool = migration_thread_pool
         # In the order in which they could be used.
         self.links: dict[ServerLink, None] = {}
@@ -182,6 +201,11 @@ class Server(interfaces.Server):
         self._secure_protocol: Any = None
         self._listeners: list[Listener] = []
         self._acceptors: list[asyncio.Server] = []
+        # Connections from within the process: those that came before the start, and those on their way.
+        self._early: list[tuple[socket.socket, Any]] = []
+        self._taking: set[asyncio.Task[None]] = set()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
@@ -263,6 +287,7 @@ class Server(interfaces.Server):
         )
         listener.security = security
         self._listeners.append(listener)
+        self.core.node.log(f"Listening on {address}, port {listener.port}")
         return listener.port
 
     def _accept(self, security: Any) -> asyncio.Protocol:
@@ -283,15 +308,87 @@ class Server(interfaces.Server):
             return
         if self._state != "new":
             raise UsageError(f"start() was called, but the server is {self._state}")
-        self._state = "started"
         self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
         limit = self.core.options.max_connections
         if limit is None:
             limit = connections_within_reach()
         self.admission = Admission(limit, self._loop.time)
         # The server outlives the call whose handler may have started it.
         with detached():
+            self._context = contextvars.copy_context()
+            with self._lock:
+                self._state = "started"
+                early, self._early = self._early, []
+            for sock, security in early:
+                self._take(sock, security)
             await self._listen(self._loop)
+
+    def in_process_channel(
+        self,
+        options: Iterable[tuple[str, Any]] | None = None,
+        compression: Compression | None = None,
+        interceptors: Iterable[Any] | None = None,
+        *,
+        credentials: ChannelCredentials | None = None,
+        server_credentials: ServerCredentials | None = None,
+    ) -> interfaces.Channel:
+        """See `clarion.aio.interfaces.Server`."""
+        # Which servers in production do not need.
+        from clarion.aio.in_process import in_process_channel
+
+        return in_process_channel(
+            self,
+            options,
+            compression,
+            interceptors,
+            credentials=credentials,
+            server_credentials=server_credentials,
+        )
+
+    def connection_security(self, server_credentials: ServerCredentials) -> Any:
+        """See `clarion.in_process.Door`."""
+        kind = kind_of_server(server_credentials)
+        from clarion.aio import tls
+        from clarion.in_process import server_side
+
+        self._secure_protocol = tls.server_protocol
+        return server_side(kind)
+
+    def take_connection(self, sock: socket.socket, security: Any = None) -> str:
+        """See `clarion.in_process.Door`."""
+        with self._lock:
+            if self._process != os.getpid():
+                return "the server is one of the process that forked this one"
+            if self._state == "new":
+                self._early.append((sock, security))
+                return ""
+            if self._state != "started":
+                return STOPPED
+        try:
+            self.loop.call_soon_threadsafe(self._take, sock, security, context=self._context)
+        except RuntimeError:
+            return "the server's event loop is closed"
+        return ""
+
+    def _take(self, sock: socket.socket, security: Any) -> None:
+        task = self.loop.create_task(self._serve(sock, security))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def _serve(self, sock: socket.socket, security: Any) -> None:
+        if self._state != "started":
+            sock.close()
+            return
+        make = functools.partial(self._accept, security)
+        transport, _protocol = await self.loop.connect_accepted_socket(make, sock)
+        if self._state != "started":
+            transport.close()
+
+    def _close_early(self) -> None:
+        early, self._early = self._early, []
+        for sock, _security in early:
+            sock.close()
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         for listener in self._listeners:
@@ -319,11 +416,14 @@ class Server(interfaces.Server):
             self._state = "stopped"
             for listener in self._listeners:
                 listener.close()
+            self._close_early()
+            self.core.node.close()
             self._stopped.set()
             return
         stopped, drained = self._stopped, self._drained
         if self._state == "started":
             self._state = "stopping"
+            self.core.node.log("Server stops")
             self.core.stopping = grace is None
             for acceptor in self._acceptors:
                 acceptor.close()
@@ -341,6 +441,7 @@ class Server(interfaces.Server):
                 except TimeoutError:
                     pass
             await self._cut_off()
+            self.core.node.close()
             stopped.set()
         self._state = "stopped"
 
@@ -360,6 +461,16 @@ class Server(interfaces.Server):
                 await asyncio.wait_for(self._drained.wait(), 2 * LAST_WORDS)
             except TimeoutError:
                 pass
+
+    @property
+    def open_links(self) -> list[ServerLink]:
+        """Its connections; from any thread."""
+        return list(self.links.copy())
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """What it listens on; from any thread."""
+        return list(self._listeners)
 
     def check_stopped(self) -> None:
         """A connection is gone; note it when it was the last one of a server that stops."""
@@ -394,6 +505,8 @@ class Server(interfaces.Server):
     def __del__(self) -> None:
         for listener in getattr(self, "_listeners", ()):
             listener.close()
+        for sock, _security in getattr(self, "_early", ()):
+            sock.close()
 
 
 def server(

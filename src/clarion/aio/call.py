@@ -17,7 +17,7 @@ from clarion.aio.errors import EOF, AioRpcError, UsageError
 from clarion.aio.waiters import Waiters
 from clarion.client_core import PARENT_CUT_OFF, Attempt, ChannelCore, ClientCall, Start
 from clarion.metadata import Metadata
-from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.messages import UnpackFailed, as_bytes
 from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
 
@@ -232,6 +232,7 @@ class AioCall(ClientCall):
             outcome.describe(),
         )
         error.attempts = outcome.attempts
+        error._history = outcome.history
         return error
 
     def _unpack(self, message: bytes) -> Any:
@@ -246,7 +247,7 @@ class AioCall(ClientCall):
             failed = Outcome(error.code, str(error))
         except Exception as error:
             _LOG.warning("the response deserializer raised: %r", error)
-            failed = Outcome(StatusCode.INTERNAL, f"Exception deserializing response: {error}")
+            failed = Outcome(StatusCode.INTERNAL, f"Exception deserializing response! {error}")
         self.end(failed)
         self.outcome = failed
         raise self._error(failed)
@@ -255,10 +256,12 @@ class AioCall(ClientCall):
         """A request as it goes on the wire; None if it cannot go, which ends the call."""
         try:
             payload = self._serialize(request)
+            if type(payload) is not bytes:
+                payload = as_bytes(payload)
             size = len(payload)
         except Exception as error:
             _LOG.exception("the request serializer raised")
-            self.end(Outcome(StatusCode.INTERNAL, f"Exception serializing request: {error}"))
+            self.end(Outcome(StatusCode.INTERNAL, f"Exception serializing request! {error}"))
             return None
         limit = self.core.options.max_send
         if 0 <= limit < size:
@@ -363,6 +366,8 @@ class _StreamResponse(AioCall):
                 return self._unpack(message)
             outcome = self.outcome
             if outcome is not None:
+                # Whoever asks once more, in whatever way, is told how the call ended.
+                self._style = None
                 if outcome.code is not StatusCode.OK:
                     raise self._error(outcome)
                 return EOF
@@ -416,7 +421,7 @@ class _StreamRequest(AioCall):
             return
         except Exception as error:
             _LOG.exception("the request iterator raised")
-            self.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests: {error!r}"))
+            self.end(Outcome(StatusCode.UNKNOWN, f"Exception iterating requests! {error!r}"))
 
     async def write(self, request: Any) -> None:
         """Send a request. Returns when flow control has taken it.

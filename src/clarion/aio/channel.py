@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Self
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, Self
 from clarion.aio import interfaces
 from clarion.aio.call import (
     LOCALLY_CANCELLED,
+    AioCall,
     StreamStreamCall,
     StreamUnaryCall,
     UnaryStreamCall,
@@ -31,6 +33,8 @@ from clarion.aio.intercepted_callables import (
 from clarion.aio.intercepted_calls import InterceptedCall
 from clarion.aio.interceptors import ClientInterceptor, client_interceptors_by_kind
 from clarion.aio.runtime import AioRuntime
+from clarion.call_timeline import channel_tracing
+from clarion.channelz_data import CHANNEL, record
 from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
 from clarion.connectivity import ChannelConnectivity
@@ -42,6 +46,7 @@ from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.http_proxy import through_proxy
 from clarion.resolver.registry import target_of
+from clarion.resolver.target import canonical
 from clarion.status import StatusCode
 
 __all__ = [
@@ -63,9 +68,11 @@ class _OnLoop:
 
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.runtime = AioRuntime(loop)
+        self.process = os.getpid()
+        self.runtime = channel.make_runtime(loop)
         self.core = self._make_core(channel)
         self.core.sources = channel.sources
+        self.core.node = channel.node
 
     def _make_core(self, channel: Channel) -> ChannelCore:
         target, options, security = channel.target, channel.options, channel.security
@@ -100,7 +107,11 @@ class Channel(interfaces.Channel):
         self._stream_stream_interceptors = list(by_kind[3])
         self._intercepted: weakref.WeakSet[InterceptedCall] = weakref.WeakSet()
         self.options = ChannelOptions.read(options)
-        self.target = through_proxy(target_of(target), self.options.arguments.value, os.environ)
+        parsed = target_of(target)
+        self.target = through_proxy(parsed, self.options.arguments.value, os.environ)
+        # Who traces the calls, and the target as they know it.
+        self._tracing = channel_tracing(self.options.arguments, self.options.timeline)
+        self._target_name = canonical(target, parsed)
         self.security: Any = None
         self.has_credentials = credentials is not None
         self.credentials = credentials
@@ -118,9 +129,15 @@ class Channel(interfaces.Channel):
                 self._callables = _CREDENTIALED
         self._compression = compression
         self._closed = False
+        self.node = record(CHANNEL, self, time.time, self.options.trace_memory)
+        self.node.log("Channel created")
         self._loops: dict[asyncio.AbstractEventLoop, _OnLoop] = {}
         self._lock = threading.Lock()
         self._last: _OnLoop | None = None
+
+    def make_runtime(self, loop: asyncio.AbstractEventLoop) -> AioRuntime:
+        """Time, names and connections on `loop`."""
+        return AioRuntime(loop)
 
     def on_loop(self) -> _OnLoop:
         """The channel's state on the running loop.
@@ -145,6 +162,12 @@ class Channel(interfaces.Channel):
         self._last = found
         return found
 
+    @property
+    def cores(self) -> list[ChannelCore]:
+        """What it has on each event loop of this process; from any thread."""
+        here = os.getpid()
+        return [each.core for each in self._loops.copy().values() if each.process == here]
+
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"in use on {len(self._loops)} event loops"
         return f"<clarion.aio.Channel to {self.target.authority}: {state}>"
@@ -165,6 +188,7 @@ class Channel(interfaces.Channel):
         if self._closed:
             return
         self._closed = True
+        self.node.close()
         self._last = None
         running = asyncio.get_running_loop()
         give_up = running.time() + (grace or 0.0)
@@ -242,9 +266,16 @@ class Channel(interfaces.Channel):
             state = self.get_state(try_to_connect=True)
 
     def _method(
-        self, path: str, serialize: Serializer | None, deserialize: Deserializer | None
+        self,
+        path: str,
+        serialize: Serializer | None,
+        deserialize: Deserializer | None,
+        registered: bool | None,
     ) -> Method:
-        return Method(path, self.target, self.options, self._compression, serialize, deserialize)
+        method = Method(path, self.target, self.options, self._compression, serialize, deserialize)
+        if self._tracing is not None:
+            method.trace(self._tracing, self._target_name, bool(registered))
+        return method
 
     def unary_unary(
         self,
@@ -263,7 +294,8 @@ class Channel(interfaces.Channel):
 
         def make(path: str) -> UnaryUnaryMultiCallable:
             return self._callables.unary_unary(
-                self, self._method(path, request_serializer, response_deserializer)
+                self,
+                self._method(path, request_serializer, response_deserializer, _registered_method),
             )
 
         interceptors = tuple(self._unary_unary_interceptors)
@@ -282,7 +314,8 @@ class Channel(interfaces.Channel):
 
         def make(path: str) -> UnaryStreamMultiCallable:
             return self._callables.unary_stream(
-                self, self._method(path, request_serializer, response_deserializer)
+                self,
+                self._method(path, request_serializer, response_deserializer, _registered_method),
             )
 
         interceptors = tuple(self._unary_stream_interceptors)
@@ -301,7 +334,8 @@ class Channel(interfaces.Channel):
 
         def make(path: str) -> StreamUnaryMultiCallable:
             return self._callables.stream_unary(
-                self, self._method(path, request_serializer, response_deserializer)
+                self,
+                self._method(path, request_serializer, response_deserializer, _registered_method),
             )
 
         interceptors = tuple(self._stream_unary_interceptors)
@@ -320,7 +354,8 @@ class Channel(interfaces.Channel):
 
         def make(path: str) -> StreamStreamMultiCallable:
             return self._callables.stream_stream(
-                self, self._method(path, request_serializer, response_deserializer)
+                self,
+                self._method(path, request_serializer, response_deserializer, _registered_method),
             )
 
         interceptors = tuple(self._stream_stream_interceptors)
@@ -349,11 +384,19 @@ class _MultiCallable:
     """A method of a channel."""
 
     # Libraries give callables attributes of their own, such as a `__name__`.
-    __slots__ = ("__dict__", "_channel", "_method")
+    __slots__ = ("__dict__", "_channel", "_kind", "_method")
+
+    KIND: type[AioCall]
 
     def __init__(self, channel: Channel, method: Method) -> None:
         self._channel = channel
         self._method = method
+        self._kind: Callable[..., Any] = self.KIND
+        if method.tracing is not None:
+            # Which channels that are not traced do not need.
+            from clarion.aio.traced_calls import client_call_type
+
+            self._kind = client_call_type(self.KIND, method.tracing)
 
     def __repr__(self) -> str:
         return (
@@ -389,7 +432,7 @@ class _MultiCallable:
         except InvalidMetadata as error:
             start = method.start(now, None, None, None, None)
             call = kind(here.core, here.loop, start, method.serialize, method.deserialize)
-            call.end(Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"))
+            call.end(Outcome(StatusCode.INTERNAL, f"Invalid metadata: {error}"))
             return call
         core: Any = here.core
         if credentials is not None:
@@ -432,6 +475,8 @@ class UnaryUnaryMultiCallable(_MultiCallable, interfaces.UnaryUnaryMultiCallable
 
     __slots__ = ()
 
+    KIND = UnaryUnaryCall
+
     def __call__(
         self,
         request: Any,
@@ -457,7 +502,7 @@ class UnaryUnaryMultiCallable(_MultiCallable, interfaces.UnaryUnaryMultiCallable
             UsageError: the channel is closed.
         """
         call: UnaryUnaryCall = self._new(
-            UnaryUnaryCall, timeout, metadata, credentials, wait_for_ready, compression
+            self._kind, timeout, metadata, credentials, wait_for_ready, compression
         )
         call._begin(request)
         return call
@@ -467,6 +512,8 @@ class UnaryStreamMultiCallable(_MultiCallable, interfaces.UnaryStreamMultiCallab
     """Calls a method with one request and a stream of responses."""
 
     __slots__ = ()
+
+    KIND = UnaryStreamCall
 
     def __call__(
         self,
@@ -480,7 +527,7 @@ class UnaryStreamMultiCallable(_MultiCallable, interfaces.UnaryStreamMultiCallab
     ) -> UnaryStreamCall:
         """Start a call; iterate over the result for the responses. See `UnaryUnaryMultiCallable`."""
         call: UnaryStreamCall = self._new(
-            UnaryStreamCall, timeout, metadata, credentials, wait_for_ready, compression
+            self._kind, timeout, metadata, credentials, wait_for_ready, compression
         )
         call._begin(request)
         return call
@@ -490,6 +537,8 @@ class StreamUnaryMultiCallable(_MultiCallable, interfaces.StreamUnaryMultiCallab
     """Calls a method with a stream of requests and one response."""
 
     __slots__ = ()
+
+    KIND = StreamUnaryCall
 
     def __call__(
         self,
@@ -506,7 +555,7 @@ class StreamUnaryMultiCallable(_MultiCallable, interfaces.StreamUnaryMultiCallab
             request_iterator: an iterable or async iterable of requests; None to use `write`.
         """
         call: StreamUnaryCall = self._new(
-            StreamUnaryCall, timeout, metadata, credentials, wait_for_ready, compression
+            self._kind, timeout, metadata, credentials, wait_for_ready, compression
         )
         call._begin_stream(request_iterator)
         return call
@@ -516,6 +565,8 @@ class StreamStreamMultiCallable(_MultiCallable, interfaces.StreamStreamMultiCall
     """Calls a method with streams both ways."""
 
     __slots__ = ()
+
+    KIND = StreamStreamCall
 
     def __call__(
         self,
@@ -528,7 +579,7 @@ class StreamStreamMultiCallable(_MultiCallable, interfaces.StreamStreamMultiCall
     ) -> StreamStreamCall:
         """Start a call; iterate over the result for the responses. See `StreamUnaryMultiCallable`."""
         call: StreamStreamCall = self._new(
-            StreamStreamCall, timeout, metadata, credentials, wait_for_ready, compression
+            self._kind, timeout, metadata, credentials, wait_for_ready, compression
         )
         call._begin_stream(request_iterator)
         return call

@@ -26,7 +26,7 @@ from typing import Any, NoReturn, Self
 
 from clarion.aio.errors import EOFType
 from clarion.connectivity import ChannelConnectivity
-from clarion.credentials import CallCredentials, ServerCredentials
+from clarion.credentials import CallCredentials, ChannelCredentials, ServerCredentials
 from clarion.generics import Generic, In, Out, Request, Response
 from clarion.metadata import Metadata, Metadatum
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
@@ -472,6 +472,29 @@ class Server(abc.ABC):
         Returns:
             Whether the time ran out before the server stopped.
         """
+
+    def in_process_channel(
+        self,
+        options: Iterable[tuple[str, Any]] | None = None,
+        compression: Compression | None = None,
+        interceptors: Iterable[Any] | None = None,
+        *,
+        credentials: ChannelCredentials | None = None,
+        server_credentials: ServerCredentials | None = None,
+    ) -> Channel:
+        """Make a channel to this server that needs no port, for tests and for use within the process.
+
+        It is a channel like any other, over a pair of connected sockets, and may be used on any event loop. It may be
+        made, and used, before the server starts: its calls wait until then. It keeps the server alive.
+
+        Args:
+            options: channel arguments, `(name, value)` pairs.
+            compression: how requests are compressed by default.
+            interceptors: of the channel.
+            credentials: the channel's, as `secure_channel` takes them; None: none.
+            server_credentials: those of the port that it would connect to; None: none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no connections within the process")
 
 
 class ServicerContext(abc.ABC, Generic[Request, Response]):

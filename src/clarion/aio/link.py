@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from contextvars import Context
 from typing import Any, cast
 
-from clarion.http2 import Connection, ErrorCode
+from clarion.http2 import Connection, ErrorCode, Keepalive
 
 __all__ = ["LAST_WORDS", "Link", "describe_address"]
 
@@ -37,6 +37,7 @@ class Link(asyncio.Protocol):
     """
 
     connection: Connection
+    _keepalive: Keepalive
     # All happens on the loop's thread.
     lock = nullcontext()
     # What encrypts, on a connection with TLS.
@@ -122,6 +123,11 @@ class Link(asyncio.Protocol):
         if transport.get_write_buffer_size():
             # A peer that does not read gets a moment for our last words, not the socket for good.
             self.loop.call_later(LAST_WORDS, transport.abort)
+
+    @property
+    def keepalives_sent(self) -> int:
+        """How often the peer was asked for a sign of life."""
+        return self._keepalive.sent
 
     def later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call `callback` after `delay` seconds, and write what that brought out."""

@@ -18,7 +18,8 @@ from typing import Any
 
 from clarion.aio.link import Link
 from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
-from clarion.http2 import Abort, Config, Connection, Keepalive
+from clarion.http2 import Abort, Config, Keepalive
+from clarion.http2.watching import connection_type
 from clarion.plugin_threads import apart
 from clarion.resolver.target import Address, HostPort, ProxiedAddress, UnixAddress, VsockAddress
 from clarion.sockets import give_up_unacknowledged, prepare, vsock_family
@@ -31,7 +32,7 @@ class ClientLink(Link):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, config: Config, owner: LinkOwner) -> None:
         super().__init__(loop)
-        self.connection = Connection(self, loop.time, config)
+        self.connection = connection_type()(self, loop.time, config)
         self.pending: deque[Pending] = deque()
         self._owner = owner
 
@@ -183,6 +184,8 @@ class AioRuntime:
             done(None, str(error))
             return
         except OSError as error:
+            if link.transport is not None:
+                link.transport.abort()
             # asyncio's own text names the address again, but not the reason.
             done(None, os.strerror(error.errno) if error.errno else str(error))
             return

@@ -20,15 +20,16 @@ from clarion.aio.server_context import ServicerContext
 from clarion.aio.waiters import Waiters
 from clarion.http2 import Connection
 from clarion.propagation import current_parent
-from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.messages import UnpackFailed, as_bytes
 from clarion.server_core.call import ServerCall
 from clarion.server_core.methods import Method
+from clarion.server_core.serving import raised_status
 from clarion.status import StatusCode
 
 if TYPE_CHECKING:
     from clarion.aio.aio_server import Server, ServerLink
 
-__all__ = ["AioServerCall"]
+__all__ = ["CALL", "GENERATE", "AioServerCall", "style_of"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -106,9 +107,19 @@ class AioServerCall(ServerCall):
 
     def start_timer(self) -> None:
         """The call was not over with the bytes that began it, so its deadline needs a timer."""
-        if not self.over and not self.finished:
+        if not self.over and not self.finished and self.expiry is None:
             assert self.deadline is not None
             self._timer = self.link.loop.call_at(self.deadline, self.deadline_passed)
+
+    def watch_expiry(self) -> None:
+        assert self.expiry is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.link.loop.call_at(self.expiry, self.deadline_passed)
+
+    def limit_until(self, when: float) -> None:
+        """See `expire_at`; on the event loop."""
+        self.expire_at(when)
 
     def inbox_changed(self) -> None:
         if self._readers is not None:
@@ -154,8 +165,8 @@ class AioServerCall(ServerCall):
             if not method.response_streaming:
                 style = method.style
                 if style is None:
-                    style = method.style = _style(method.behavior)
-                if style is _CALL:
+                    style = method.style = style_of(method.behavior)
+                if style is CALL:
                     response = await method.behavior(argument, context)
                 else:
                     response = await run_plain(self, method, argument, context)
@@ -187,13 +198,19 @@ class AioServerCall(ServerCall):
     async def _stream(self, method: Method, argument: Any, context: ServicerContext) -> None:
         style = method.style
         if style is None:
-            style = method.style = _style(method.behavior)
-        if style is _GENERATE:
-            async for response in method.behavior(argument, context):
-                self._send(method, response)
-                if self.parked is not None:
-                    await self._sent()
-        elif style is _CALL:
+            style = method.style = style_of(method.behavior)
+        if style is GENERATE:
+            responses = method.behavior(argument, context)
+            try:
+                async for response in responses:
+                    self._send(method, response)
+                    if self.parked is not None:
+                        await self._sent()
+            except BaseException:
+                # Now, and not when the interpreter gets to it.
+                await responses.aclose()
+                raise
+        elif style is CALL:
             result = await method.behavior(argument, context)
             if result is not None and hasattr(result, "__aiter__"):
                 async for response in result:
@@ -216,16 +233,21 @@ class AioServerCall(ServerCall):
         except Exception as error:
             _LOG.warning("the request deserializer of %s raised: %r", method.path, error)
             raise _Refused(
-                StatusCode.INTERNAL, f"Exception deserializing request: {error}"
+                StatusCode.INTERNAL, f"Exception deserializing request! {error}"
             ) from None
 
     def _serialize(self, method: Method, response: Any) -> bytes:
         try:
             payload = method.serialize(response)
+            if type(payload) is not bytes:
+                payload = as_bytes(payload)
             size = len(payload)
         except Exception as error:
-            _LOG.exception("the response serializer of %s raised", method.path)
-            raise _Refused(StatusCode.INTERNAL, f"Failed to serialize response: {error}") from None
+            _LOG.exception(
+                "the response serializer of %s raised, for %s", method.path, self.link.peer()
+            )
+            told = self.core.options.tell("Failed to serialize response!", f" {error}")
+            raise _Refused(StatusCode.INTERNAL, told) from None
         limit = self.core.options.max_send
         if 0 <= limit < size:
             raise _Refused(
@@ -272,14 +294,25 @@ class AioServerCall(ServerCall):
             self._finish_aborted(context)
             return
         code, details = context._code, context._details
-        if code in (None, StatusCode.OK) and self.out_of_time():
+        chosen = raised_status(error, self, context._trailing)
+        if chosen is not None:
+            code, details, trailing = chosen
+            context.set_trailing_metadata(trailing)
+        elif code in (None, StatusCode.OK) and self.out_of_time():
             _LOG.debug("the handler of %s raised when its time was up", method.path)
             code, details = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
         else:
-            _LOG.error("the handler of %s raised", method.path, exc_info=error)
+            _LOG.error(
+                "the handler of %s raised, called by %s",
+                method.path,
+                self.link.peer(),
+                exc_info=error,
+            )
             if code in (None, StatusCode.OK):
                 code = StatusCode.UNKNOWN
-            details = details or f"Unexpected {type(error)}: {error}"
+            details = details or self.core.options.tell(
+                "Exception calling application", f"Unexpected {type(error)}: {error}", whole=True
+            )
         assert code is not None
         self.finish(code, details, context.trailing_fields())
 
@@ -353,12 +386,12 @@ class AioServerCall(ServerCall):
         return self.server.migration_thread_pool
 
 
-_CALL = "call"
-_GENERATE = "generate"
+CALL = "call"
+GENERATE = "generate"
 _PLAIN = "plain"
 
 
-def _style(behavior: Callable[..., Any]) -> str:
+def style_of(behavior: Callable[..., Any]) -> str:
     """How to run a handler: await it, iterate over it, or give it a thread."""
     function: Any = behavior
     while hasattr(function, "func"):
@@ -366,7 +399,7 @@ def _style(behavior: Callable[..., Any]) -> str:
     if not inspect.isroutine(function) and callable(function):
         function = type(function).__call__
     if inspect.isasyncgenfunction(function):
-        return _GENERATE
+        return GENERATE
     if inspect.iscoroutinefunction(function):
-        return _CALL
+        return CALL
     return _PLAIN

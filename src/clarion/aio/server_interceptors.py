@@ -17,14 +17,17 @@ from collections.abc import Awaitable, Callable
 
 from clarion.aio.interceptors import ServerInterceptor
 from clarion.aio.server_call import AioServerCall
+from clarion.aio.server_context import ServicerContext
 from clarion.aio.waiters import Waiters
 from clarion.method import HandlerCallDetails, RpcMethodHandler, stream_stream_rpc_method_handler
 from clarion.propagation import current_parent
+from clarion.protocol.metadata import encode_metadata
 from clarion.protocol.request_head import RequestHead
 from clarion.server_core import ServerCore
 from clarion.server_core.core import call_details
 from clarion.server_core.methods import Method
-from clarion.server_core.serving import call_being_decided
+from clarion.server_core.observed import ObservedCall
+from clarion.server_core.serving import call_being_decided, raised_status
 from clarion.status import StatusCode
 
 __all__ = ["InterceptedCall", "InterceptedCore"]
@@ -78,10 +81,29 @@ class InterceptedCore(ServerCore):
         return Method(path, handler)
 
 
-class InterceptedCall(AioServerCall):
+class InterceptedCall(ObservedCall, AioServerCall):
     """One call of a server that has interceptors."""
 
     async def _serve(self, method: Method) -> None:
+        try:
+            await self._choose_and_serve(method)
+        finally:
+            # They know each other.
+            observer, self.observer = self.observer, None
+            if observer is not None:
+                await observer.tell_async()
+
+    def _note_exception(self, error: Exception) -> None:
+        """Let who watches the call know what its handler or an interceptor raised."""
+        if self.observer is not None:
+            self.observer.exception = error
+
+    def _finish_failed(self, method: Method, context: ServicerContext, error: Exception) -> None:
+        if not context._aborted:
+            self._note_exception(error)
+        AioServerCall._finish_failed(self, method, context, error)
+
+    async def _choose_and_serve(self, method: Method) -> None:
         if self.core.options.propagate:
             current_parent.set(self)
         try:
@@ -92,8 +114,7 @@ class InterceptedCall(AioServerCall):
             raise
         except Exception as error:
             chosen = None
-            _LOG.error("an interceptor of %s raised", self._path, exc_info=error)
-            self.finish(StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}")
+            self._finish_undecided(error)
         finally:
             if self.over:
                 self.finished = True
@@ -105,6 +126,25 @@ class InterceptedCall(AioServerCall):
         if chosen is not None and not self.over:
             self.serve_as(chosen)
             await AioServerCall._serve(self, chosen)
+
+    def _finish_undecided(self, error: Exception) -> None:
+        """An interceptor raised."""
+        self._note_exception(error)
+        status = raised_status(error, self, ())
+        if status is not None:
+            code, details, trailing = status
+            self.finish(code, details, encode_metadata(trailing))
+            return
+        _LOG.error(
+            "an interceptor of %s raised, called by %s",
+            self._path,
+            self.link.peer(),
+            exc_info=error,
+        )
+        told = self.core.options.tell(
+            "Exception calling application", f"Unexpected {type(error)}: {error}", whole=True
+        )
+        self.finish(StatusCode.UNKNOWN, told)
 
     @property
     def _path(self) -> str:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from clarion.channelz_data import INFO, WARNING
 from clarion.client_core.runtime import Timer
 from clarion.client_core.subchannel import Subchannel
 from clarion.connectivity import ChannelConnectivity
@@ -41,6 +42,9 @@ __all__ = ["Balancing"]
 
 _LOG = logging.getLogger(__name__)
 
+# So many addresses are named in what is recorded.
+_SHOWN = 5
+
 # What nearly every channel needs is imported with this module, not by the thread that first needs it: a child that is
 # forked while a thread of its parent imports a module waits for that module for ever.
 _ALWAYS_THERE = (pick_first.POLICY, dns.RESOLVER, fixed.RESOLVER)
@@ -66,6 +70,8 @@ class Balancing:
         self._backoff: Backoff | None = None
         self._timer: Timer | None = None
         self._kind: type[object] = object
+        # What was recorded of the last resolution.
+        self._noted = ""
         # What the policy said last, and the service config that it was said under.
         self._said: tuple[ChannelConnectivity, Picker] | None = None
         self._said_under: ServiceConfig | None = None
@@ -106,6 +112,7 @@ class Balancing:
             return
         self.unresolved = resolution.error
         if resolution.error:
+            self._note(f"Resolution failed: {resolution.error}", WARNING)
             if self._policy is None:
                 self._fail(resolution.error)
             return
@@ -115,6 +122,11 @@ class Balancing:
         choice = config.policy or self._default_policy()
         if choice is None:
             return
+        self._note(_describe(resolution))
+        if config != (self._config or EMPTY):
+            self._core.node.log("Service config changed")
+        if choice.policy is not self._kind:
+            self._core.node.log(f"Load-balancing policy: {choice.policy.name}")
         self._config = config
         self._core.check_health(config.health_service)
         policy = self._policy
@@ -127,6 +139,12 @@ class Balancing:
         if self._said is not None and self._said_under != config:
             # To the policy all is as it was. What the config says of methods counts all the same.
             self.picker_changed(*self._said)
+
+    def _note(self, text: str, severity: int = INFO) -> None:
+        """Record what the resolver says, if it is new."""
+        if text != self._noted:
+            self._noted = text
+            self._core.node.log(text, severity)
 
     def _choose_config(self, resolution: Resolution) -> ServiceConfig | None:
         """The service config from now on; None if there was none before and this one is refused."""
@@ -238,6 +256,13 @@ class Balancing:
             ),
             final=final,
         )
+
+
+def _describe(resolution: Resolution) -> str:
+    addresses = [str(each) for endpoint in resolution.endpoints for each in endpoint.addresses]
+    shown = ", ".join(addresses[:_SHOWN])
+    more = len(addresses) - _SHOWN
+    return f"Addresses: {shown or 'none'}" + (f" and {more} more" if more > 0 else "")
 
 
 class _ResolverHelper:

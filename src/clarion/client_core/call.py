@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from clarion.client_core.call_history import with_history
 from clarion.client_core.channel import ChannelCore, Pending
 from clarion.client_core.hedging import Hedging, Try
 from clarion.client_core.retry import Retry
@@ -119,7 +120,13 @@ class PickedAttempt(Attempt):
 
 
 class HedgedAttempt(Attempt):
-    """A try among others, one of which will be the call's."""
+    """A try among others, one of which will be the call's.
+
+    Attributes:
+        extra_fields: further request headers that it sends.
+    """
+
+    extra_fields: Fields = ()
 
     def __init__(self, call: ClientCall, link: Link, this: Try, picked: Picked | None) -> None:
         Attempt.__init__(self, call, link)
@@ -138,6 +145,14 @@ class HedgedAttempt(Attempt):
         if self.call.attempt is self:
             Attempt.writable(self)
 
+    def send_request(self, message: tuple[bytes, bytes]) -> None:
+        """Send a request of a stream of them."""
+        self.connection.send_message(self, *message)
+
+    def send_end(self) -> None:
+        """No more requests follow."""
+        self.connection.send_end(self)
+
     def ended(self, outcome: Outcome) -> None:
         call, picked = self.call, self._picked
         if picked is not None:
@@ -149,6 +164,8 @@ class HedgedAttempt(Attempt):
             Attempt.ended(self, outcome)
         else:
             self._try.ended(outcome)
+            if call.attempt is not self and outcome.code is not _OK:
+                self.connection.calls_failed += 1
 
 
 class ClientCall:
@@ -171,6 +188,7 @@ class ClientCall:
         answer: why the picker gave it no connection just now, and who asked.
         picked: what the picker said of the next attempt, if it wants more than a connection.
         crowded: the connection that had no free stream for it, if there was one.
+        delayed_at: when the call first had to wait for a connection, on the runtime's clock.
         hedging: the tries, if the call is hedged and none of them is its attempt yet.
     """
 
@@ -187,6 +205,7 @@ class ClientCall:
     picked: Picked | None = None
     crowded: Link | None = None
     hedging: Hedging | None = None
+    delayed_at: float | None = None
     _retry: Retry | None = None
     _failed: tuple[FailedAttempt, ...] = ()
     _max_receive: int | None = None
@@ -199,6 +218,7 @@ class ClientCall:
 
     def __init__(self, core: ChannelCore, start: Start, *, response_streaming: bool) -> None:
         self.core = core
+        core.calls += 1
         self.start = start
         self.wait_for_ready = bool(start.wait_for_ready)
         self.response_streaming = response_streaming
@@ -234,6 +254,15 @@ class ClientCall:
 
     def try_over(self, attempt: Attempt) -> None:
         """That try ended, or is the call's attempt now."""
+
+    def delayed(self, *, resolved: bool) -> None:
+        """The call has to wait for a connection; or for the name, if that is not `resolved` yet."""
+        self.note_delay()
+
+    def note_delay(self) -> None:
+        """Note when the call first had to wait, for its timeline."""
+        if self.delayed_at is None:
+            self.delayed_at = self.core.runtime.now()
 
     def deadline_set(self) -> None:
         """The service config gave the call a deadline, or one that is sooner."""
@@ -283,6 +312,9 @@ class ClientCall:
         attempt.link.flush_soon()
         return True
 
+    # By this name front ends that have a `send` of their own call it, so that calls which are traced hear of it.
+    send_now = send
+
     def _refuse(self, message: tuple[bytes, bytes]) -> bool:
         """End the call if `message` is larger than the service config allows; return whether it is."""
         if self._max_request is None or len(message[1]) <= self._max_request:
@@ -310,6 +342,8 @@ class ClientCall:
             attempt.link.flush_soon()
         return True
 
+    half_close_now = half_close
+
     def end(self, outcome: Outcome) -> None:
         """End the call from this side: cancelled, or out of time."""
         if self.outcome is not None:
@@ -328,8 +362,11 @@ class ClientCall:
             return
         if self._failed:
             outcome = outcome._replace(attempts=self._failed)
+        if self.delayed_at is not None:
+            outcome = with_history(self, outcome)
         # First, so that what the attempt says to it has no weight.
         self.outcome = outcome
+        self.core.count_failure()
         attempt.end(outcome)
         self._over(attempt)
         attempt.link.flush_soon()
@@ -481,7 +518,9 @@ class ClientCall:
         """Whether the last request was sent."""
         return self._half_closed
 
-    def hedge(self, link: Link, this: Try, picked: Picked | None, extra: Fields) -> Attempt | None:
+    def hedge(
+        self, link: Link, this: Try, picked: Picked | None, extra: Fields
+    ) -> HedgedAttempt | None:
         """Open a try on `link`, with more header fields; None if the call ended with it."""
         connection, start = link.connection, self.start
         refused = self._refuse_metadata(link)
@@ -489,10 +528,12 @@ class ClientCall:
             # Not from here, where the link's lock is held.
             self.core.runtime.post_from_thread(lambda: this.link_failed(refused))
             return None
-        attempt = HedgedAttempt(self, link, this, picked)
+        attempt = self._hedged_attempt(link, this, picked)
         if self._max_receive is not None:
             attempt.max_receive = self._max_receive
-        fields = start.fields + extra + (picked.metadata if picked is not None else ())
+        fields = start.fields + extra + attempt.extra_fields
+        if picked is not None:
+            fields += picked.metadata
         block = connection.encoder.encode(fields)
         if start.deadline is not None:
             timeout = encode_timeout(start.deadline - connection.now())
@@ -503,6 +544,9 @@ class ClientCall:
             connection.open_stream(attempt, block, end_stream=False)
         self.try_opened(attempt)
         return attempt
+
+    def _hedged_attempt(self, link: Link, this: Try, picked: Picked | None) -> HedgedAttempt:
+        return HedgedAttempt(self, link, this, picked)
 
     def hedging_won(self, attempt: Attempt) -> None:
         """`attempt` is the call's."""
@@ -544,7 +588,7 @@ class ClientCall:
             delay = retry.after(outcome, False)
             if delay is not None:
                 self.failed(None, outcome)
-                self.core.retry_later(self, delay)
+                self._retry_in(delay)
                 return
         self._finish(outcome)
 
@@ -553,6 +597,8 @@ class ClientCall:
     def attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """An attempt is over: so is the call, unless the server never looked at it."""
         if self.outcome is not None or attempt is not self.attempt:
+            if outcome.code is not _OK:
+                attempt.connection.calls_failed += 1
             return
         retry, plan = self._retry, self.plan
         if plan is not None and plan.retry is not None:
@@ -577,7 +623,7 @@ class ClientCall:
             delay = retry.after(outcome, self.head_metadata is not None)
             if delay is not None:
                 self._detach(attempt, outcome)
-                self.core.retry_later(self, delay)
+                self._retry_in(delay)
                 return
         if outcome.code is _OK:
             if self.response is None and not self.response_streaming:
@@ -592,10 +638,15 @@ class ClientCall:
             # PROTOCOL-HTTP2, "Client Cancellation": the server's clock was ahead of ours.
             outcome = Outcome(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         if outcome.code is not _OK:
+            attempt.connection.calls_failed += 1
             outcome = _seen_at(attempt, outcome)
         self._finish(outcome)
 
+    def _retry_in(self, delay: float) -> None:
+        self.core.retry_later(self, delay)
+
     def _detach(self, attempt: Attempt, outcome: Outcome) -> None:
+        attempt.connection.calls_failed += 1
         self.failed(attempt, outcome)
         # First, so that a thread which sees that there is no attempt also sees what else to wait for.
         self.detached(attempt)
@@ -607,8 +658,12 @@ class ClientCall:
         self._failed += (FailedAttempt(peer, outcome.code, outcome.details),)
 
     def _finish(self, outcome: Outcome) -> None:
-        if self._failed and outcome.code is not StatusCode.OK:
-            outcome = outcome._replace(attempts=self._failed)
+        if outcome.code is not _OK:
+            self.core.count_failure()
+            if self._failed:
+                outcome = outcome._replace(attempts=self._failed)
+            if self.delayed_at is not None:
+                outcome = with_history(self, outcome)
         self.outcome = outcome
         self._over(self.attempt)
 

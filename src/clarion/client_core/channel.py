@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clarion.channelz_data import ERROR, INFO, NOT_RECORDED, WARNING, Totals
 from clarion.client_core.balancing import Balancing
 from clarion.client_core.options import ChannelOptions
 from clarion.client_core.retry import Throttle
@@ -49,6 +50,8 @@ _SHUTDOWN = ChannelConnectivity.SHUTDOWN
 
 # How often a channel looks whether it is used, in each `idle_timeout`.
 _LOOKS = 4
+# How much of what was recorded a call's timeline is made of: events, and subchannels.
+_RECENT = 20
 
 
 class Pending(Protocol):
@@ -101,6 +104,10 @@ class ChannelCore:
         health_service: what health checks ask for (gRFC A17), or None: there are none.
         own_calls: those that the channel makes itself, on some connection.
         told_of_no_health, told_of_no_load: the log has it that a server lacks that service.
+        calls, calls_failed: how many there were. Any thread adds to them, which takes no lock: between reading and
+            writing an attribute the interpreter does not switch.
+        node: what is recorded of the channel.
+        totals: what its connections counted that are gone.
     """
 
     def __init__(
@@ -127,6 +134,9 @@ class ChannelCore:
         self.health_service: str | None = None
         self.own_calls: set[SubchannelCall] = set()
         self.told_of_no_health = self.told_of_no_load = False
+        self.calls = self.calls_failed = 0
+        self.node = NOT_RECORDED
+        self.totals = Totals()
         self._subchannels: set[Subchannel] = set()
         self._failures: dict[Address, str] = {}
         self._waiting: deque[Pending] = deque()
@@ -216,6 +226,7 @@ class ChannelCore:
                 )
             )
         elif selector is None:
+            waiting.call.delayed(resolved=False)
             self._waiting.append(waiting)
             self.connect()
         elif selector.admit(waiting.call):
@@ -247,6 +258,7 @@ class ChannelCore:
         elif type(pick) is Fail and not waiting.wait_for_ready:
             waiting.link_failed(pick.outcome)
             return
+        call.delayed(resolved=True)
         self._waiting.append(waiting)
         if self.state is _IDLE:
             self.connect()
@@ -317,6 +329,10 @@ class ChannelCore:
                 if link in subchannel.links and link.pending:
                     subchannel.leave(link)
             self.drain_link(link)
+
+    def count_failure(self) -> None:
+        """A call ended, and not with OK; from any thread."""
+        self.calls_failed += 1
 
     # What it does to its connections
 
@@ -455,6 +471,7 @@ class ChannelCore:
 
     def fail(self, outcome: Outcome, *, final: bool = False) -> None:
         """There is no policy to ask, because of `outcome`; where that is final, no call need wait for better times."""
+        self.node.log(outcome.details, ERROR if final else WARNING)
         answer = Drop(outcome) if final else Fail(outcome)
         self.picker_changed(_TRANSIENT_FAILURE, FixedPicker(answer))
 
@@ -472,6 +489,33 @@ class ChannelCore:
         for subchannel in list(self._subchannels):
             subchannel.renew_health_check()
 
+    @property
+    def subchannels(self) -> list[Subchannel]:
+        """Those that the policy has; from any thread."""
+        return list(self._subchannels.copy())
+
+    def recent_events(self) -> tuple[tuple[float, str], ...]:
+        """What was recorded of the channel and its first subchannels: when, in seconds since 1970, and what."""
+        events = [(event.at, event.text) for event in self.node.events[-_RECENT:]]
+        for subchannel in self.subchannels[:_RECENT]:
+            events += [
+                (event.at, f"{subchannel.address}: {event.text}")
+                for event in subchannel.node.events[-_RECENT:]
+            ]
+        return tuple(events)
+
+    def calls_in_progress(self) -> int:
+        """How many calls there are that have not ended. Exact while no other thread makes calls."""
+        calls = [waiting.call for waiting in [*self._waiting.copy(), *self._held.copy()]]
+        for link in self.links.copy():
+            calls += [waiting.call for waiting in link.pending.copy()]
+            for stream in link.connection.streams.copy().values():
+                # One that ended has no call any more.
+                call: ClientCall | None = getattr(stream, "call", None)
+                if call is not None and call.core is self:
+                    calls.append(call)
+        return len({call for call in calls if call.outcome is None})
+
     # What subchannels say
 
     def subchannel_changed(self, subchannel: Subchannel) -> None:
@@ -488,6 +532,8 @@ class ChannelCore:
     def subchannel_closed(self, subchannel: Subchannel) -> None:
         """Its policy needs it no more."""
         self._subchannels.discard(subchannel)
+        self.node.log(f"Subchannel removed: {subchannel.address}", child=subchannel.node)
+        subchannel.node.close()
         self._failures.pop(subchannel.address, None)
         if self._selector is not None and self._selector.picker.only is subchannel:
             self.link = None
@@ -499,6 +545,9 @@ class ChannelCore:
     def link_removed(self, link: Link) -> None:
         """A connection is over."""
         self.links.discard(link)
+        self.totals.add(link.connection)
+        for subchannel in self._subchannels:
+            subchannel.forget_link(link)
         self._check_idle()
 
     def link_moved(self, link: Link, other: Link | None) -> None:
@@ -582,6 +631,9 @@ class ChannelCore:
         if state is self.state:
             return
         self.state = state
+        severity = WARNING if state is _TRANSIENT_FAILURE else INFO
+        why = f": {self.last_failure}" if severity is WARNING else ""
+        self.node.log(f"Channel state changed to {state.name}{why}", severity)
         for watcher in list(self._watchers):
             try:
                 watcher(state)

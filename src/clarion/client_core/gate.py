@@ -54,16 +54,19 @@ class CredentialGate:
 
     Attributes:
         link: none, for a call has to pass here first.
+        calls: of no interest; see `ChannelCore`.
     """
 
     link = None
     only_asks = True
+    calls = 0
 
     def find_link(self, call: ClientCall) -> None:
         """None, for the same reason."""
 
     def __init__(self, core: ChannelCore, sources: Sources) -> None:
         self.options = core.options
+        core.calls += 1
         self._core = core
         self._sources = sources
         self._call: ClientCall | None = None
@@ -75,6 +78,15 @@ class CredentialGate:
     def last_failure(self) -> str:
         """See `ChannelCore`."""
         return self._core.last_failure
+
+    @property
+    def node(self) -> Any:
+        """See `ChannelCore`."""
+        return self._core.node
+
+    def recent_events(self) -> tuple[tuple[float, str], ...]:
+        """See `ChannelCore`."""
+        return self._core.recent_events()
 
     def awaited_by(self, call: ClientCall) -> str:
         """See `ChannelCore`."""
@@ -91,6 +103,10 @@ class CredentialGate:
     def throttle(self) -> Throttle | None:
         """See `ChannelCore`."""
         return self._core.throttle
+
+    def count_failure(self) -> None:
+        """See `ChannelCore`."""
+        self._core.count_failure()
 
     def retry_later(self, call: ClientCall, delay: float) -> None:
         """Let `call` try to pass again in `delay` seconds: there was no connection."""

@@ -19,7 +19,7 @@ from clarion.service_config import HedgingPolicy
 from clarion.status import StatusCode
 
 if TYPE_CHECKING:
-    from clarion.client_core.call import Attempt, ClientCall
+    from clarion.client_core.call import Attempt, ClientCall, HedgedAttempt
     from clarion.client_core.channel import ChannelCore
     from clarion.client_core.runtime import Link, Timer
 
@@ -252,6 +252,7 @@ class Try:
 
     Attributes:
         call: the call.
+        number: see above.
         attempt: its attempt, once there is one.
         again: whether it may begin again if no server acted on it.
     """
@@ -260,10 +261,10 @@ class Try:
 
     def __init__(self, hedging: Hedging, number: int) -> None:
         self.call = hedging.call
-        self.attempt: Attempt | None = None
+        self.attempt: HedgedAttempt | None = None
         self.again = True
         self._hedging = hedging
-        self._number = number
+        self.number = number
         self._picked: Picked | None = None
         self._sent = 0
 
@@ -300,7 +301,7 @@ class Try:
 
     def _open(self, link: Link) -> None:
         picked, self._picked = self._picked, None
-        attempt = self.call.hedge(link, self, picked, previous_attempts(self._number))
+        attempt = self.call.hedge(link, self, picked, previous_attempts(self.number))
         if attempt is not None:
             self.attempt = attempt
             self.send_kept_locked()
@@ -345,10 +346,10 @@ class Try:
             return
         kept = self._hedging.kept
         while self._sent < len(kept):
-            attempt.connection.send_message(attempt, *kept[self._sent])
+            attempt.send_request(kept[self._sent])
             self._sent += 1
         if self._hedging.half_closed and not attempt.local_closed:
-            attempt.connection.send_end(attempt)
+            attempt.send_end()
 
     # What the attempt says, with the link's lock
 

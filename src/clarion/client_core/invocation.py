@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from clarion.call_tracing import ClientMethodTracing, ClientTracing, failed
 from clarion.client_core.call import Start
 from clarion.client_core.options import ChannelOptions
 from clarion.method import Compression
@@ -35,6 +36,9 @@ class Method:
         compression: the channel's compression of requests.
         serialize, deserialize: None passes bytes through. An attribute `content_subtype` of `serialize` is sent.
 
+    Attributes:
+        tracing: who traces the calls, or None.
+
     Raises:
         InvalidSubtype: that cannot be sent.
     """
@@ -48,6 +52,7 @@ class Method:
         "deserialize",
         "path",
         "serialize",
+        "tracing",
     )
 
     def __init__(
@@ -62,6 +67,7 @@ class Method:
         self.path = path.decode() if isinstance(path, bytes) else path
         self.serialize = serialize or _pass_through
         self.deserialize = deserialize or _pass_through
+        self.tracing: ClientMethodTracing | None = None
         authority = options.authority or target.authority
         self._fields: Fields = (
             (b":method", b"POST"),
@@ -82,6 +88,13 @@ class Method:
         if self._compressor is not None:
             fields += ((b"grpc-encoding", self._compressor.name.encode()),)
         self._plain = Start(fields, None, None, self._compressor, metadata_size(fields))
+
+    def trace(self, tracing: ClientTracing, target: str, registered: bool) -> None:
+        """Ask `tracing` who traces the calls; see `ClientTracing.method`."""
+        try:
+            self.tracing = tracing.method(target, self.path, registered)
+        except Exception as error:
+            failed(tracing, error)
 
     def _find(self, compression: Compression | None) -> Compressor | None:
         if not compression or not self._compress:

@@ -12,7 +12,7 @@ from clarion.http2 import Config
 from clarion.http2.frames import MAX_STREAM_ID
 from clarion.method import Compression
 from clarion.propagation import PROPAGATE
-from clarion.protocol.arguments import Arguments
+from clarion.protocol.arguments import TRACE_MEMORY, Arguments
 from clarion.protocol.user_agent import user_agent
 
 __all__ = ["ChannelOptions"]
@@ -59,6 +59,9 @@ class ChannelOptions:
         receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
         target_name: whom the server proves to be with TLS (`grpc.ssl_target_name_override`), or None.
         session_cache: TLS sessions to resume (`grpc.ssl_session_cache`), or None.
+        timeline: errors of all calls have a timeline (`clarion.timeline`).
+        trace_memory: what the events that are recorded of it may take (`grpc.enable_channelz`,
+            `grpc.max_channel_trace_event_memory_per_node`); None: nothing is recorded.
         http2: the connection's limits, and its keepalive.
         arguments: all that was given, for resolvers.
     """
@@ -88,6 +91,8 @@ class ChannelOptions:
     receive_buffer: int | None = None
     target_name: str | None = None
     session_cache: Any = None
+    timeline: bool = False
+    trace_memory: int | None = TRACE_MEMORY
     http2: Config = dataclasses.field(default_factory=lambda: Arguments(()).http2())
     arguments: Arguments = dataclasses.field(
         default_factory=lambda: Arguments(()), compare=False, repr=False
@@ -135,6 +140,8 @@ class ChannelOptions:
             receive_buffer=given.receive_buffer,
             target_name=given.text("grpc.ssl_target_name_override"),
             session_cache=given.value("grpc.ssl_session_cache"),
+            timeline=given.flag("clarion.timeline", False),
+            trace_memory=given.trace_memory,
             http2=given.http2(
                 keepalive=given.keepalive(math.inf),
                 # §5.1.1: a client's streams have odd numbers.

@@ -91,6 +91,11 @@ class Retry:
         return True
 
     @property
+    def failures(self) -> int:
+        """How many attempts failed that a server may have acted on."""
+        return self._failures
+
+    @property
     def fields(self) -> tuple[tuple[bytes, bytes], ...]:
         """What the next attempt adds to the request headers."""
         return previous_attempts(self._failures)

@@ -20,6 +20,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from clarion.channelz_data import INFO, SUBCHANNEL, WARNING, Totals
 from clarion.client_core.health_check import HealthCheck
 from clarion.client_core.load_watch import LoadReports
 from clarion.client_core.runtime import Link, Security, Timer
@@ -63,6 +64,9 @@ class Subchannel:
         link: the connection for new calls, or None.
         links: all connections that take calls.
         options, security: the channel's; what a connection is made with.
+        ending: connections that take no more calls, and have some.
+        node: what is recorded of it.
+        totals: what its connections counted that are gone.
     """
 
     def __init__(
@@ -76,6 +80,11 @@ class Subchannel:
         self.why = ""
         self.link: Link | None = None
         self.links: list[Link] = []
+        self.ending: list[Link] = []
+        self.totals = Totals()
+        self.node = core.node.child(SUBCHANNEL, self)
+        self.node.log("Subchannel created")
+        core.node.log(f"Subchannel created: {address}", child=self.node)
         self.options: ChannelOptions = core.options
         self.security: Security | None = core.security
         self._core = core
@@ -302,6 +311,7 @@ class Subchannel:
     def leave(self, link: Link, *, lost: bool = False) -> None:
         """`link` takes no more calls, because this side wants it so, or because it is `lost`."""
         self.links.remove(link)
+        self.ending.append(link)
         if link is self._asked:
             self.stop_asking()
         if link is self.link:
@@ -325,6 +335,12 @@ class Subchannel:
         else:
             self._wait(self._attempt, "each connection was closed soon after it was made")
 
+    def forget_link(self, link: Link) -> None:
+        """The channel has no more to do with `link`."""
+        if link in self.ending:
+            self.ending.remove(link)
+            self.totals.add(link.connection)
+
     def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
         """Keep `news` if `link` may still turn out to be what this attempt waits for."""
         if self._attempt_timer is None or link is self._attempt_link or link in self.links:
@@ -337,6 +353,9 @@ class Subchannel:
     def _set_state(self, state: ChannelConnectivity, why: str = "") -> None:
         self.state = state
         self.why = why
+        severity = WARNING if state is _TRANSIENT_FAILURE else INFO
+        because = f": {why}" if why else ""
+        self.node.log(f"Subchannel state changed to {state.name}{because}", severity)
         self._core.subchannel_changed(self)
         for of_health, watcher in list(self._watchers):
             if of_health and state is _READY and self._health is not None:

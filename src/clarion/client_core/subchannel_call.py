@@ -152,6 +152,7 @@ class SubchannelCall:
                     end_stream=True,
                 )
                 self.work += 1
+                connection.own_streams += 1
                 link.leave_unattended()
                 link.flush_soon()
                 return

@@ -85,7 +85,7 @@ class Connection(Incoming):
         stream.stream_id = sid
         stream.send_window = self.peer_initial_window
         self.streams[sid] = stream
-        self.work += 1
+        self.opened += 1
         if payload is None:
             self.send_headers(stream, block, end_stream=end_stream)
         elif not self._open_with(stream, block, prefix, payload, end_stream):
@@ -108,6 +108,6 @@ class Connection(Incoming):
                 sid, ErrorCode.REFUSED_STREAM, f"max_concurrent_streams={limit} are open"
             )
         assert self._stream_factory is not None
-        self.work += 1
+        self.opened += 1
         stream = self.streams[sid] = self._stream_factory(self, sid)
         return stream

@@ -130,9 +130,11 @@ class ControlFrames(ReceiveWindow):
                 ErrorCode.FRAME_SIZE_ERROR, f"PING of {len(payload)} bytes; it must have 8"
             )
         if not flags & frames.ACK:
-            self._spend("pings", self.work)
+            # `self.work`: some servers send a PING with each response.
+            work = self._work + self.opened + self.messages_sent
+            self._spend("pings", work)
             if self._ping_policy is not None:
-                self._ping_policy.ping(self.work, busy=bool(self.streams))
+                self._ping_policy.ping(work, busy=bool(self.streams))
             self.outbox.append(frames.ping(payload, ack=True))
         elif not (self._probe_answered(payload) or self._finish_drain(payload)):
             self._spend_control()

@@ -174,7 +174,7 @@ class Incoming(HeaderBlocks):
                                 ErrorCode.FLOW_CONTROL_ERROR,
                                 "more DATA than the stream's window",
                             )
-                        self.work += 1
+                        self._work += 1
                         left = stream.content_left
                         if end > size or (
                             left is not None and (left != length if flags & 1 else left < length)
@@ -284,7 +284,7 @@ class Incoming(HeaderBlocks):
             stream.recv_window -= length
             if stream.recv_window >= 0:
                 if length > padding:
-                    self.work += 1
+                    self._work += 1
                 if padding:
                     self.consumed(stream, padding)
                 return self._take_data(data, start, length, padding, flags, sid)

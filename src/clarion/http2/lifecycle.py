@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from clarion.channelz_data import Times
 from clarion.http2 import frames
 from clarion.http2.abuse import Allowances
 from clarion.http2.config import Config
@@ -66,7 +67,13 @@ class Lifecycle:
         turns: streams with parked data that may send, in the order of their turns.
         work: streams opened and DATA frames of some content, either way; what the peer pays with for
             pings and other control frames.
+        opened: streams that were opened, by the side that opens them.
+        messages_sent, messages_received: as the layer above counts messages; parked ones are counted as sent.
         completed: streams that both sides finished; what resets are paid with.
+        cut_short: streams that were reset after the server had finished them.
+        own_streams: those of `opened` that are nobody's calls, as the layer above says.
+        calls_failed: calls that did not end well, as the layer above says.
+        times: when things last happened, while somebody wants to know.
         closed: the connection is over.
         draining: no new streams; the connection ends when those under way have.
         goaway: code and debug data of the peer's last GOAWAY.
@@ -88,22 +95,29 @@ class Lifecycle:
         "_resets",
         "_starved",
         "_watch_finish",
+        "_work",
+        "calls_failed",
         "closed",
         "completed",
         "config",
+        "cut_short",
         "draining",
         "goaway",
         "is_client",
+        "messages_received",
+        "messages_sent",
         "now",
         "observer",
+        "opened",
         "outbox",
+        "own_streams",
         "peer_max_concurrent_streams",
         "settings_acknowledged",
         "settings_received",
         "streams",
+        "times",
         "turns",
         "user_data",
-        "work",
     )
 
     def __init__(
@@ -121,8 +135,16 @@ class Lifecycle:
         self.streams: dict[int, Stream] = {}
         self.outbox: list[bytes | memoryview] = []
         self.turns: deque[Stream] = deque()
-        self.work = 0
+        # What `work` counts besides `opened` and `messages_sent`, which are part of it so that nothing counts twice.
+        self._work = 0
+        self.opened = 0
+        self.messages_sent = 0
+        self.messages_received = 0
         self.completed = 0
+        self.cut_short = 0
+        self.own_streams = 0
+        self.calls_failed = 0
+        self.times: Times | None = None
         self.closed = False
         self.draining = False
         self.goaway: tuple[int, bytes] | None = None
@@ -141,6 +163,11 @@ class Lifecycle:
         self._drained = False
         self._drain_reason = b""
         self._watch_finish = False
+
+    @property
+    def work(self) -> int:
+        """See the class."""
+        return self._work + self.opened + self.messages_sent
 
     # Ending the connection
 
@@ -279,6 +306,8 @@ class Lifecycle:
         if self.streams.get(sid) is not stream:
             return False
         self.outbox.append(frames.rst_stream(sid, code))
+        if stream.remote_closed if self.is_client else stream.local_closed:
+            self.cut_short += 1
         if not stream.remote_closed:
             self._expect_leftovers(sid)
         del self.streams[sid]
@@ -365,4 +394,5 @@ class Lifecycle:
 
     def _spend_control(self) -> None:
         """Charge a frame that costs little and that honest peers send a few of for each unit of work."""
-        self._allowances.spend("control", self.work * _CONTROL_FOR_WORK)
+        work = self._work + self.opened + self.messages_sent
+        self._allowances.spend("control", work * _CONTROL_FOR_WORK)

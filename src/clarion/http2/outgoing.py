@@ -163,7 +163,7 @@ class Outgoing(Lifecycle):
             stream.send_window -= size
             self.send_window -= size
             self.room -= size
-            self.work += 1
+            self.messages_sent += 1
             header = _pack(size << 8, 1 if end_stream else 0, stream.stream_id)
             if size <= _JOIN:
                 self.outbox.append(header + prefix + payload)
@@ -181,6 +181,9 @@ class Outgoing(Lifecycle):
         if payload:
             stream.parked.append(payload)
         stream.parked_size += size
+        # It is work when it leaves.
+        self.messages_sent += 1
+        self._work -= 1
         if end_stream:
             stream.parked_end = True
         self._enqueue(stream)
@@ -222,7 +225,7 @@ class Outgoing(Lifecycle):
         self.send_window -= size
         self.room -= size
         stream.send_window -= size
-        self.work += 1
+        self.messages_sent += 1
         sid = stream.stream_id
         self.outbox.append(
             _pack(len(block) << 8 | 1, 4, sid)
@@ -253,7 +256,7 @@ class Outgoing(Lifecycle):
             return stream.local_closed
         self.send_window -= size
         self.room -= size
-        self.work += 1
+        self.messages_sent += 1
         sid = stream.stream_id
         self.outbox.append(
             _pack(len(head) << 8 | 1, 4, sid)
@@ -318,7 +321,7 @@ class Outgoing(Lifecycle):
             self.send_window -= size
             self.room -= size
             if size >= _WORTHY or not parked:
-                self.work += 1
+                self._work += 1
         if parked:
             self._enqueue(stream)
             return

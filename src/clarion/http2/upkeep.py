@@ -40,6 +40,9 @@ class Keepalive:
     Args:
         connection: whose `config.keepalive` says when.
         call_later: see the module.
+
+    Attributes:
+        sent: how often it asked.
     """
 
     __slots__ = (
@@ -52,6 +55,7 @@ class Keepalive:
         "_quiet",
         "_timer",
         "_work",
+        "sent",
     )
 
     def __init__(self, connection: Connection, call_later: CallLater) -> None:
@@ -64,6 +68,7 @@ class Keepalive:
         self._quiet = 0
         self._pings = 0
         self._asked = False
+        self.sent = 0
         if self._config.time < math.inf:
             self._wait(self._config.time / _LOOKS, self._look)
 
@@ -102,6 +107,7 @@ class Keepalive:
             self._wait(config.time / _LOOKS, self._look)
             return
         self._pings += 1
+        self.sent += 1
         self._asked = True
         connection.ping(_KEEPALIVE_PING)
         self._wait(config.timeout, self._judge)

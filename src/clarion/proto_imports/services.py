@@ -63,7 +63,7 @@ def make_services(
         namespace[module_alias(each.name)] = modules(each.name)
     before = set(namespace)
     [text] = generate(every.SerializeToString(), [file.name], _NoImports()).values()
-    exec(compile(text, f"<made from {file.name}>", "exec"), namespace)
+    exec(compile(text, f"<made from {file.name}>", "exec"), namespace)  # nosec B102  # made here
     # A generated module makes some classes when they are first used; a namespace cannot.
     for name in namespace[FURTHER]:
         namespace["__getattr__"](name)

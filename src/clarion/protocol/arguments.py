@@ -16,11 +16,13 @@ from clarion.http2 import Config, KeepaliveConfig
 from clarion.http2.frames import MAX_MAX_FRAME_SIZE, MAX_WINDOW
 from clarion.method import Compression
 
-__all__ = ["DEFAULT_MAX_METADATA", "Arguments"]
+__all__ = ["DEFAULT_MAX_METADATA", "TRACE_MEMORY", "Arguments"]
 
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_MAX_METADATA = 16_384
+TRACE_MEMORY = 4096
+"""What the events of each channel, subchannel or server take at most, in bytes, unless an option says otherwise."""
 _DEFAULT_MAX_RECEIVE = 4 << 20
 # Four times HTTP/2's: large messages cost a quarter of the frames, and other streams wait half a millisecond
 # at most on a gigabit link.
@@ -133,6 +135,14 @@ class Arguments:
             return None
         number = self.integer("grpc.default_compression_algorithm", 0, 0, max(Compression))
         return Compression(number) or None
+
+    @property
+    def trace_memory(self) -> int | None:
+        """What the events of each channel, subchannel or server may take, in bytes; None: none are recorded."""
+        if not self.flag("grpc.enable_channelz", True):
+            return None
+        name = "grpc.max_channel_trace_event_memory_per_node"
+        return self.integer(name, TRACE_MEMORY, 0, 2**31 - 1)
 
     @property
     def dscp(self) -> int | None:

@@ -77,6 +77,7 @@ class MessageStream(Stream):
             and int.from_bytes(data[:5], "big") == size - 5
             and (size - 5 <= self.max_receive or self.max_receive < 0)
         ):
+            self.connection.messages_received += 1
             self.message_received(bytes(data[5:]))
         elif size and not self._read(data):
             return
@@ -109,6 +110,7 @@ class MessageStream(Stream):
     def _pass_on(self, messages: list[tuple[bool, bytes]]) -> bool:
         """Hand on whole messages; return whether the call still wants more."""
         for compressed, message in messages:
+            self.connection.messages_received += 1
             self.message_received(CompressedMessage(message) if compressed else message)
             if self.over:
                 return False

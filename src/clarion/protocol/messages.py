@@ -10,7 +10,7 @@ from clarion.errors import RemoteError
 from clarion.protocol.compression import Compressor, DecompressedTooLarge
 from clarion.status import StatusCode
 
-__all__ = ["CompressedMessage", "Uncompressed", "UnpackFailed", "unpack"]
+__all__ = ["CompressedMessage", "Uncompressed", "UnpackFailed", "as_bytes", "unpack"]
 
 
 class CompressedMessage(bytes):
@@ -36,6 +36,21 @@ class UnpackFailed(RemoteError):
     def __init__(self, code: StatusCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def as_bytes(payload: object) -> bytes:
+    """What a serializer returned, where that is not plainly `bytes`.
+
+    Views and arrays are copied, for the application may change them before they are sent.
+
+    Raises:
+        TypeError: it is no message; one must not get as far as the bytes of other calls.
+    """
+    if isinstance(payload, bytes):
+        return payload
+    if isinstance(payload, bytearray | memoryview):
+        return bytes(payload)
+    raise TypeError(f"a serialized message is bytes, not {type(payload).__name__}")
 
 
 def unpack(message: bytes, compressor: Compressor | None, max_size: int, role: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from clarion.history import History, Timeline
 from clarion.metadata import Metadatum
 from clarion.rpc_error import FailedAttempt
 from clarion.status import StatusCode
@@ -23,6 +24,7 @@ class Outcome(NamedTuple):
         debug: more than `details` says: which side decided, and what was seen on the wire.
         unprocessed: the server certainly did not act on the call; it is safe to repeat.
         attempts: the attempts before the last one.
+        history: what is known of how it came to that, or None.
     """
 
     code: StatusCode
@@ -31,6 +33,12 @@ class Outcome(NamedTuple):
     debug: str = ""
     unprocessed: bool = False
     attempts: tuple[FailedAttempt, ...] = ()
+    history: History | None = None
+
+    @property
+    def timeline(self) -> Timeline:
+        """What happened, and when; empty if that is not known."""
+        return Timeline() if self.history is None else self.history.timeline()
 
     def describe(self) -> str:
         """`CODE:details [debug]` on one line; empty for OK. It is what `debug_error_string` gives."""
@@ -41,6 +49,8 @@ class Outcome(NamedTuple):
             text += f" [{self.debug}]"
         for number, attempt in enumerate(self.attempts, 1):
             text += f"; attempt {number}: {attempt}"
+        if self.history is not None and self.history.marks:
+            text += f"; timeline: {'; '.join(map(str, self.timeline))}"
         return text
 
 

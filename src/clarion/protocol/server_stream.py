@@ -109,6 +109,8 @@ class ServerStream(MessageStream):
             self.messages_failed(StatusCode.INTERNAL, "the request ended within a message")
 
     def aborted(self, reason: Abort) -> None:
+        if not self.over:
+            self.connection.calls_failed += 1
         self.gone = True
         self.over = True
         if self.head is not None:
@@ -167,7 +169,11 @@ class ServerStream(MessageStream):
         if self.gone:
             return
         connection = self.connection
+        if code is not StatusCode.OK:
+            connection.calls_failed += 1
         trailers: Fields = ((b"grpc-status", b"%d" % code.value[0]),)
+        if fields:
+            fields = self._bearable(fields)
         if details:
             message = encode_message(details)
             if len(message) > _SHORT:
@@ -183,6 +189,13 @@ class ServerStream(MessageStream):
             head += ((b"grpc-accept-encoding", accept_encoding()),)
         connection.send_headers(self, connection.encoder.encode(head + trailers), end_stream=True)
 
+    def _bearable(self, fields: Fields) -> Fields:
+        """Trailing metadata without rich details, where with them the client would refuse the status itself."""
+        limit = self.connection.peer_max_header_list_size
+        if limit is None or metadata_size(fields) + _STATUS_SIZE + _SHORT <= limit:
+            return fields
+        return tuple(field for field in fields if field[0] != b"grpc-status-details-bin")
+
     def _fit(self, message: bytes, fields: Fields) -> bytes:
         """Shorten a long status message to what the client accepts; above that the status is lost too."""
         limit = self.connection.peer_max_header_list_size
@@ -194,6 +207,7 @@ class ServerStream(MessageStream):
         """Answer what is no gRPC request in plain HTTP (415 for a foreign content-type)."""
         self.over = self.headers_sent = True
         connection = self.connection
+        connection.calls_failed += 1
         fields: Fields = ((b":status", b"%d" % status),)
         if status == 415:
             fields += (

@@ -17,6 +17,7 @@ __all__ = [
     "Target",
     "UnixAddress",
     "VsockAddress",
+    "canonical",
     "is_port",
     "name_server",
     "parse_host_port",
@@ -127,6 +128,13 @@ def parse_target(target: str | bytes) -> Target:
     if separator and scheme in _PARSERS and not (scheme in _ALSO_HOSTS and is_port(rest)):
         return _PARSERS[scheme](rest, target)
     return _dns(target, target)
+
+
+def canonical(given: str | bytes, target: Target) -> str:
+    """A channel's target with its scheme, which the application may have left out; `target` is what `given` means."""
+    text = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
+    named = text.startswith(f"{target.scheme}:")
+    return text if named else f"dns:///{text}"
 
 
 def is_port(rest: str) -> bool:

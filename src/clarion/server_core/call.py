@@ -16,11 +16,14 @@ from clarion.server_core.core import ServerCore
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 
-__all__ = ["ServerCall"]
+__all__ = ["EXPIRED", "ServerCall"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
 _TOO_MANY = "the client sent more than one request; the method takes one"
+
+EXPIRED = "the caller's credentials have expired"
+"""What a client hears whose call goes on when its token does not hold any more."""
 
 # Thirty years, in seconds: more than that is no deadline, and more than timers take.
 _FOR_EVER = 1e9
@@ -38,6 +41,8 @@ class ServerCall(ServerStream, Family):
         requests: how many came, of a pattern that has one.
         requests_done: the client half-closed.
         deadline: when the call must be over, on the connection's clock, or None.
+        expiry: when the caller's credentials run out, on that clock, if calls are to end then and it is before the
+            deadline; else None.
         abort: why the call was cut off by the client or the connection, or None.
         identity: who makes the call, a `clarion.auth.Identity`, if an authenticator found out.
     """
@@ -50,6 +55,7 @@ class ServerCall(ServerStream, Family):
     _early = False
     _ending: Fields | None = None
     deadline: float | None = None
+    expiry: float | None = None
     abort: Abort | None = None
     admitted = False
     identity: Any = None
@@ -72,6 +78,10 @@ class ServerCall(ServerStream, Family):
 
         Not only once the handler runs: a request that never gets complete has a deadline too.
         """
+
+    def watch_expiry(self) -> None:
+        """`expiry` is there: the same, and no more of the deadline."""
+        raise NotImplementedError
 
     def inbox_changed(self) -> None:
         """A request was added to the inbox, or `requests_done` became true."""
@@ -98,13 +108,15 @@ class ServerCall(ServerStream, Family):
         if core.stopping:
             # Safe to repeat elsewhere: no handler saw it.
             self.over = self.gone = True
+            self.connection.calls_failed += 1
             self.connection.reset(self, ErrorCode.REFUSED_STREAM)
             return
         try:
             method = core.find(head)
         except Exception as error:
             self.handler_failed_lookup(error)
-            self.send_status(StatusCode.UNKNOWN, f"Error in service handler: {error}")
+            told = core.options.tell("Error in service handler", f": {error}")
+            self.send_status(StatusCode.UNKNOWN, told)
             return
         if method is None:
             self.send_status(StatusCode.UNIMPLEMENTED, f"Method not found! {head.path}")
@@ -185,14 +197,25 @@ class ServerCall(ServerStream, Family):
             self._cut_off()
 
     def deadline_passed(self) -> None:
-        """The call's time is up."""
+        """The call's time is up, or that of its caller's credentials."""
         if self.parked is not None and not self.over:
             # A status would have to wait behind data that the client does not take.
             self.over = self.gone = True
+            self.connection.calls_failed += 1
             self.connection.reset(self, ErrorCode.CANCEL)
             self._cut_off()
             return
-        self.fail(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        if self.expiry is None:
+            self.fail(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        else:
+            self.fail(StatusCode.UNAUTHENTICATED, EXPIRED)
+
+    def expire_at(self, when: float) -> None:
+        """End the call at `when`, on the connection's clock: its caller's credentials run out then."""
+        limits = [self.connection.now() + _FOR_EVER, self.deadline, self.expiry]
+        if not self.over and all(limit is None or when < limit for limit in limits):
+            self.expiry = when
+            self.watch_expiry()
 
     def finish(self, code: StatusCode, details: str = "", fields: Fields = ()) -> None:
         """End the call with what its handler decided."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from clarion.call_tracing import ServerTracing
+from clarion.channelz_data import NOT_RECORDED, Totals
 from clarion.http2 import Connection
 from clarion.method import (
     CallDetails,
@@ -13,6 +15,7 @@ from clarion.method import (
     HandlerCallDetails,
     MethodsHandler,
     RpcMethodHandler,
+    ServiceRpcHandler,
 )
 from clarion.protocol.compression import Compressor, get_compressor
 from clarion.protocol.request_head import RequestHead
@@ -44,7 +47,12 @@ class ServerCore:
         active: calls in progress.
         connections: open connections.
         stopping: no new calls are taken.
+        tracing: who traces the calls, or None.
+        node: what is recorded of the server.
+        totals: what its connections counted that are gone.
     """
+
+    tracing: ServerTracing | None = None
 
     def __init__(
         self,
@@ -63,6 +71,8 @@ class ServerCore:
         self.active = 0
         self.connections: set[Connection] = set()
         self.stopping = False
+        self.node = NOT_RECORDED
+        self.totals = Totals()
         self.on_idle: Callable[[], None] | None = None
         self._registered: dict[str, RpcMethodHandler] = {}
         self._methods: dict[str, RpcMethodHandler] = {}
@@ -104,6 +114,18 @@ class ServerCore:
         # The rule may answer differently next time, so nothing is kept.
         found = self._ask(call_details(head))
         return None if found is None else Method(path, found)
+
+    def knows(self, path: str) -> bool:
+        """Whether the tables have the method; else a rule may."""
+        return path in self._registered or path in self._methods
+
+    def service_names(self) -> set[str]:
+        """The services that have handlers, as far as generic handlers say whose they are."""
+        names = {path.split("/")[1] for path in (*self._registered, *self._methods)}
+        for handler in self._generic:
+            if isinstance(handler, ServiceRpcHandler):
+                names.add(handler.service_name())
+        return names
 
     def lookup(self, details: HandlerCallDetails) -> RpcMethodHandler | None:
         """The handler for a call, or None. May run user code, which may raise."""

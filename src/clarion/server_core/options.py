@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
+from clarion.call_tracing import SERVER_TRACING
 from clarion.http2 import Config, LifetimeConfig, PingRules
 from clarion.method import Compression
 from clarion.propagation import PROPAGATE
-from clarion.protocol.arguments import DEFAULT_MAX_METADATA, Arguments
+from clarion.protocol.arguments import DEFAULT_MAX_METADATA, TRACE_MEMORY, Arguments
 
 __all__ = ["DEFAULT_MAX_RECEIVE", "ServerOptions"]
 
 DEFAULT_MAX_RECEIVE = 4 << 20
 _KEEPALIVE_TIME = 7200.0
 _HANDSHAKE_TIMEOUT = 120.0
+_EXPOSE = "clarion.expose_exceptions"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,8 +38,13 @@ class ServerOptions:
         propagate: calls that a handler makes end with the call it serves (`clarion.propagate`).
         dscp: the code point of packets (`grpc.dscp`), or None.
         receive_buffer: the sockets' receive buffer (`grpc.tcp_receive_buffer_size`), or None.
+        trace_memory: what the events that are recorded of it may take (`grpc.enable_channelz`,
+            `grpc.max_channel_trace_event_memory_per_node`); None: nothing is recorded.
+        tracing: who traces the calls (`clarion.server_call_tracing`), or None.
         http2: the connections' limits (`grpc.max_concurrent_streams`, `grpc.http2.*`), keepalive and
             lifetime.
+        expose_exceptions: the text of an exception that a handler raises goes to the client
+            (`clarion.expose_exceptions`).
     """
 
     max_receive: int = DEFAULT_MAX_RECEIVE
@@ -49,7 +57,16 @@ class ServerOptions:
     propagate: bool = True
     dscp: int | None = None
     receive_buffer: int | None = None
+    trace_memory: int | None = TRACE_MEMORY
+    tracing: Any = None
     http2: Config = dataclasses.field(default_factory=lambda: _http2(Arguments(())))
+    expose_exceptions: bool = False
+
+    def tell(self, brief: str, text: str, *, whole: bool = False) -> str:
+        """What a client is told of an exception: `brief`, with `text` or (`whole`) in its place if it may know."""
+        if not self.expose_exceptions:
+            return brief
+        return text if whole else brief + text
 
     @classmethod
     def read(cls, options: Iterable[tuple[str, Any]] | None) -> ServerOptions:
@@ -71,8 +88,19 @@ class ServerOptions:
             propagate=given.flag(PROPAGATE, True),
             dscp=given.dscp,
             receive_buffer=given.receive_buffer,
+            trace_memory=given.trace_memory,
+            tracing=given.value(SERVER_TRACING),
             http2=_http2(given),
+            expose_exceptions=given.flag(_EXPOSE, _stands_for_grpc()),
         )
+
+
+def _stands_for_grpc() -> bool:
+    """Whether `grpc` is Clarion in this process, so that programs written for grpcio may expect what that tells."""
+    grpc = sys.modules.get("grpc")
+    return grpc is not None and (
+        grpc is sys.modules.get("clarion") or getattr(grpc, "__clarion__", False) is True
+    )
 
 
 def _http2(given: Arguments) -> Config:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from clarion.call_timeline import channel_tracing
+from clarion.channelz_data import CHANNEL, record
 from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
 from clarion.connectivity import ChannelConnectivity
@@ -19,11 +21,12 @@ from clarion.protocol.metadata import InvalidMetadata, InvalidMetadataType
 from clarion.protocol.outcome import Outcome
 from clarion.resolver.http_proxy import through_proxy
 from clarion.resolver.registry import target_of
+from clarion.resolver.target import canonical
 from clarion.status import StatusCode
 from clarion.sync import channel_interface as interface
 from clarion.sync import runtime as _runtime
-from clarion.sync.call import ResponseFuture, ResponseStream, SyncCall
-from clarion.sync.errors import CallError
+from clarion.sync.call import SyncCall
+from clarion.sync.call_objects import ResponseFuture, ResponseStream
 
 __all__ = [
     "Channel",
@@ -75,7 +78,11 @@ class Channel(interface.Channel):
         credentials: Any = None,
     ) -> None:
         self.options = ChannelOptions.read(options)
-        self.target = through_proxy(target_of(target), self.options.arguments.value, os.environ)
+        parsed = target_of(target)
+        self.target = through_proxy(parsed, self.options.arguments.value, os.environ)
+        # Who traces the calls, and the target as they know it.
+        self._tracing = channel_tracing(self.options.arguments, self.options.timeline)
+        self._target_name = canonical(target, parsed)
         self._security: Any = None
         self._credentials = credentials
         # The call credentials of every call.
@@ -92,6 +99,8 @@ class Channel(interface.Channel):
                 self._callables = _CREDENTIALED
         self._compression = compression
         self._closed = False
+        self.node = record(CHANNEL, self, time.time, self.options.trace_memory)
+        self.node.log("Channel created")
         # In order; a callback may be there more than once, and need not be hashable.
         self._subscriptions: list[_Subscription] = []
         self._start()
@@ -112,8 +121,14 @@ class Channel(interface.Channel):
                     self.runtime = _runtime.runtime()
                     core = self._make_core(self.runtime)
                     core.sources = self.sources
+                    core.node = self.node
                     self.core = core
         return core
+
+    @property
+    def cores(self) -> list[ChannelCore]:
+        """Its states, which is one, once it was used."""
+        return [] if self.core is None else [self.core]
 
     def renew_locks(self) -> None:
         """In a forked child, first of all."""
@@ -137,6 +152,7 @@ class Channel(interface.Channel):
         core = self.core
         self._subscriptions = []
         self._start()
+        self.node.log("The process was forked, and the channel starts anew in this one")
         if core is not None:
             core.abandon(
                 Outcome(
@@ -146,9 +162,16 @@ class Channel(interface.Channel):
             )
 
     def _method(
-        self, path: str, serialize: Serializer | None, deserialize: Deserializer | None
+        self,
+        path: str,
+        serialize: Serializer | None,
+        deserialize: Deserializer | None,
+        registered: bool | None,
     ) -> Method:
-        return Method(path, self.target, self.options, self._compression, serialize, deserialize)
+        method = Method(path, self.target, self.options, self._compression, serialize, deserialize)
+        if self._tracing is not None:
+            method.trace(self._tracing, self._target_name, bool(registered))
+        return method
 
     def unary_unary(
         self,
@@ -165,7 +188,8 @@ class Channel(interface.Channel):
             response_deserializer: bytes to response; None passes bytes through.
         """
         return self._callables.unary_unary(
-            self, self._method(method, request_serializer, response_deserializer)
+            self,
+            self._method(method, request_serializer, response_deserializer, _registered_method),
         )
 
     def unary_stream(
@@ -177,7 +201,8 @@ class Channel(interface.Channel):
     ) -> UnaryStreamMultiCallable:
         """Make the callable for a method with one request and a stream of responses; see `unary_unary`."""
         return self._callables.unary_stream(
-            self, self._method(method, request_serializer, response_deserializer)
+            self,
+            self._method(method, request_serializer, response_deserializer, _registered_method),
         )
 
     def stream_unary(
@@ -189,7 +214,8 @@ class Channel(interface.Channel):
     ) -> StreamUnaryMultiCallable:
         """Make the callable for a method with a stream of requests and one response; see `unary_unary`."""
         return self._callables.stream_unary(
-            self, self._method(method, request_serializer, response_deserializer)
+            self,
+            self._method(method, request_serializer, response_deserializer, _registered_method),
         )
 
     def stream_stream(
@@ -201,7 +227,8 @@ class Channel(interface.Channel):
     ) -> StreamStreamMultiCallable:
         """Make the callable for a method with streams both ways; see `unary_unary`."""
         return self._callables.stream_stream(
-            self, self._method(method, request_serializer, response_deserializer)
+            self,
+            self._method(method, request_serializer, response_deserializer, _registered_method),
         )
 
     def subscribe(
@@ -263,6 +290,7 @@ class Channel(interface.Channel):
         if self._closed:
             return
         self._closed = True
+        self.node.close()
         self._tell_no_more()
         core, runtime = self.core, self.runtime
         if core is None or runtime is None:
@@ -304,11 +332,17 @@ class Channel(interface.Channel):
 class _MultiCallable:
     """A method of a channel."""
 
-    __slots__ = ("_channel", "_method", "_response_streaming")
+    __slots__ = ("_call", "_channel", "_method", "_response_streaming")
 
     def __init__(self, channel: Channel, method: Method) -> None:
         self._channel = channel
         self._method = method
+        self._call: Callable[..., SyncCall] = SyncCall
+        if method.tracing is not None:
+            # Which channels that are not traced do not need.
+            from clarion.sync.traced_calls import client_call_type
+
+            self._call = client_call_type(method.tracing)
         self._response_streaming = False
 
     def __repr__(self) -> str:
@@ -345,12 +379,10 @@ class _MultiCallable:
         except InvalidMetadataType:
             raise
         except InvalidMetadata as error:
-            raise CallError(
-                Outcome(StatusCode.INTERNAL, f"metadata was invalid: {error}"), None
-            ) from None
+            return self._refused(core, runtime, f"Invalid metadata: {error}")
         if credentials is not None:
             core, start = admit(core, start, sources_of(credentials))
-        call = SyncCall(
+        call = self._call(
             core,
             runtime,
             start,
@@ -362,6 +394,22 @@ class _MultiCallable:
         if parent is not None:
             call.parent = parent
             parent.adopt(call)
+        return call
+
+    def _refused(self, core: Any, runtime: Any, details: str) -> SyncCall:
+        """A call that is over before it begins: futures and streams tell of it as of any other end."""
+        method = self._method
+        start = method.start(time.monotonic(), None, None, None, None)
+        call = self._call(
+            core,
+            runtime,
+            start,
+            method.serialize,
+            method.deserialize,
+            response_streaming=self._response_streaming,
+        )
+        call.channel = self._channel
+        call._never_begun(Outcome(StatusCode.INTERNAL, details))
         return call
 
 

@@ -16,7 +16,8 @@ from collections import deque
 from collections.abc import Callable
 
 from clarion.client_core import Attempt, LinkOwner, Pending, cancel_calls
-from clarion.http2 import Abort, Config, Connection, Keepalive
+from clarion.http2 import Abort, Config, Keepalive
+from clarion.http2.watching import connection_type
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import Link
 from clarion.sync.poller import Poller
@@ -62,7 +63,7 @@ class ClientLink(Link):
 
     def __init__(self, sock: socket.socket, io: IoThread, config: Config, owner: LinkOwner) -> None:
         super().__init__(sock, io)
-        self.connection = Connection(self, time.monotonic, config)
+        self.connection = connection_type()(self, time.monotonic, config)
         self.pending: deque[Pending] = deque()
         self._owner = owner
         self._leader: Waiter | None = None
@@ -268,6 +269,9 @@ class ClientLink(Link):
 
     def _check(self) -> None:
         with self.lock:
+            if not self._open:
+                self._checking = False
+                return
             if self._leader is None and time.monotonic() - self._used >= _MOMENT:
                 self._checking = False
                 self.watch(self._events | READ)

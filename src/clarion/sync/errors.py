@@ -43,6 +43,7 @@ class CallError(RpcError, CallFuture[Any]):
         super().__init__(outcome.code, outcome.details)
         self._outcome = outcome
         self.attempts = outcome.attempts
+        self._history = outcome.history
         self._initial_metadata = initial_metadata or ()
 
     def code(self) -> StatusCode:

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import abc
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from clarion.credentials import ServerCredentials
+from clarion.credentials import ChannelCredentials, ServerCredentials
 from clarion.generics import Generic, ResponseOut
 from clarion.metadata import Metadatum
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from clarion.sync.channel_interface import Channel
 
 __all__ = [
     "Call",
@@ -349,3 +352,24 @@ class Server(abc.ABC):
             Whether the time ran out before the server stopped.
         """
         raise NotImplementedError(f"{type(self).__name__} does not tell when it has stopped")
+
+    def in_process_channel(
+        self,
+        options: Sequence[tuple[str, Any]] | None = None,
+        compression: Compression | None = None,
+        *,
+        credentials: ChannelCredentials | None = None,
+        server_credentials: ServerCredentials | None = None,
+    ) -> Channel:
+        """Make a channel to this server that needs no port, for tests and for use within the process.
+
+        It is a channel like any other, over a pair of connected sockets. It may be made, and used, before the server
+        starts: its calls wait until then. It keeps the server alive.
+
+        Args:
+            options: channel arguments, `(name, value)` pairs.
+            compression: how requests are compressed by default.
+            credentials: the channel's, as `secure_channel` takes them; None: none.
+            server_credentials: those of the port that it would connect to; None: none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no connections within the process")

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from clarion.http2 import Connection, ErrorCode
+from clarion.http2 import Connection, ErrorCode, Keepalive
 from clarion.sync.io_thread import READ, WRITE, IoThread, Timer
 
 __all__ = ["LAST_WORDS", "USUAL_RECEIVE", "Link", "describe_address"]
@@ -36,6 +36,7 @@ class Link:
     """
 
     connection: Connection
+    _keepalive: Keepalive
     LARGE_RECEIVE = _LARGE_RECEIVE
 
     def __init__(self, sock: socket.socket, io: IoThread) -> None:
@@ -65,6 +66,11 @@ class Link:
         with self.lock:
             self.connection.drain()
             self.flush()
+
+    @property
+    def keepalives_sent(self) -> int:
+        """How often the peer was asked for a sign of life."""
+        return self._keepalive.sent
 
     def later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` with the lock after `delay` seconds, and write what that brought out."""

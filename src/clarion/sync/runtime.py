@@ -96,7 +96,6 @@ class SyncRuntime:
         give_up = self.now() + owner.options.connect_timeout
         try:
             sock, where = _open(address)
-            prepare(sock, owner.options.dscp, owner.options.receive_buffer)
         except OSError as error:
             done(None, error.strerror or str(error))
             return
@@ -132,9 +131,10 @@ class SyncRuntime:
             done(link, why)
 
         try:
+            prepare(sock, owner.options.dscp, owner.options.receive_buffer)
             code = sock.connect_ex(where)
         except OSError as error:
-            # A path that is too long for a Unix socket.
+            # A path that is too long for a Unix socket, for one.
             sock.close()
             done(None, error.strerror or str(error))
             return
@@ -151,6 +151,8 @@ def _run_callbacks(callbacks: queue.SimpleQueue[Callable[[], object]]) -> None:
             callback()
         except BaseException:
             _LOG.exception("an application's callback raised")
+        # The next one may be long in coming, and this one holds the channel.
+        del callback
 
 
 def _look_up(name: HostPort, flags: int) -> list[Address]:

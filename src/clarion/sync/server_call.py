@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from clarion.http2 import Connection
 from clarion.propagation import current_parent
-from clarion.protocol.messages import UnpackFailed
+from clarion.protocol.messages import UnpackFailed, as_bytes
+from clarion.protocol.metadata import encode_metadata
 from clarion.server_core import ServerCall
 from clarion.server_core.methods import Method
+from clarion.server_core.serving import raised_status
 from clarion.status import StatusCode
 from clarion.sync.errors import CallOver
 from clarion.sync.io_thread import Timer
@@ -69,6 +71,8 @@ class SyncServerCall(ServerCall):
     """
 
     _context: ServicerContext | None = None
+    # The same for a call that goes on when its handler is done (`SlowStream`).
+    _kept: ServicerContext | None = None
     _reader_sleeps: threading.Lock | None = None
     _writer_sleeps: threading.Lock | None = None
     _timer: Timer | None = None
@@ -90,6 +94,12 @@ class SyncServerCall(ServerCall):
     def watch_deadline(self) -> None:
         assert self.deadline is not None
         self._timer = self.link.io.call_at(self.deadline, self._expire)
+
+    def watch_expiry(self) -> None:
+        assert self.expiry is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.link.io.call_at(self.expiry, self._expire)
 
     def inbox_changed(self) -> None:
         sleeper, self._reader_sleeps = self._reader_sleeps, None
@@ -120,6 +130,11 @@ class SyncServerCall(ServerCall):
         with self.link.lock:
             self.fail(StatusCode.CANCELLED, "the server cancelled the call")
 
+    def limit_until(self, when: float) -> None:
+        """See `expire_at`; from any thread."""
+        with self.link.lock:
+            self.expire_at(when)
+
     def _expire(self) -> None:
         with self.link.lock:
             self.deadline_passed()
@@ -132,10 +147,16 @@ class SyncServerCall(ServerCall):
         if self._timer is not None and self.over:
             self._timer.cancel()
             self._timer = None
-        context = self._context
+        context = self._context or self._kept
         if context is not None and context._callbacks is not None:
             callbacks, context._callbacks = context._callbacks, None
             self.link.io.post(lambda: _run_all(callbacks))
+        if self._kept is not None:
+            self._kept = None
+
+    def keep_context(self) -> None:
+        """What the handler wants to be told when the call ends it is told although it has returned by then."""
+        self._kept = self._context
 
     # Running the handler, on a thread of the pool
 
@@ -207,16 +228,21 @@ class SyncServerCall(ServerCall):
         except Exception as error:
             _LOG.warning("the request deserializer of %s raised: %r", method.path, error)
             raise _Refused(
-                StatusCode.INTERNAL, f"Exception deserializing request: {error}"
+                StatusCode.INTERNAL, f"Exception deserializing request! {error}"
             ) from None
 
     def _serialize(self, method: Method, response: Any) -> bytes:
         try:
             payload = method.serialize(response)
+            if type(payload) is not bytes:
+                payload = as_bytes(payload)
             size = len(payload)
         except Exception as error:
-            _LOG.exception("the response serializer of %s raised", method.path)
-            raise _Refused(StatusCode.INTERNAL, f"Failed to serialize response: {error}") from None
+            _LOG.exception(
+                "the response serializer of %s raised, for %s", method.path, self.link.peer
+            )
+            told = self.core.options.tell("Failed to serialize response!", f" {error}")
+            raise _Refused(StatusCode.INTERNAL, told) from None
         limit = self.core.options.max_send
         if 0 <= limit < size:
             raise _Refused(
@@ -264,10 +290,11 @@ class SyncServerCall(ServerCall):
             self._ended()
             link.answered()
 
-    def _finish_with(self, code: StatusCode, details: str) -> None:
+    def _finish_with(self, code: StatusCode, details: str, trailing: Any = ()) -> None:
+        fields = encode_metadata(trailing)
         with self.link.lock:
             if not self.over:
-                self.finish(code, details)
+                self.finish(code, details, fields)
                 self._ended()
                 self.link.answered()
 
@@ -276,18 +303,29 @@ class SyncServerCall(ServerCall):
     ) -> None:
         code, details = context._code, context._details
         if not context._aborted:
+            chosen = raised_status(error, self, context._trailing)
             if self.over:
                 # The handler was told, by an exception from its context or iterator.
                 _LOG.debug("the handler of %s raised after its call was over", method.path)
                 return
-            if code in (None, StatusCode.OK) and self.out_of_time():
+            if chosen is not None:
+                code, details, trailing = chosen
+                context.set_trailing_metadata(trailing)
+            elif code in (None, StatusCode.OK) and self.out_of_time():
                 _LOG.debug("the handler of %s raised when its time was up", method.path)
                 code, details = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
             else:
-                _LOG.error("the handler of %s raised", method.path, exc_info=error)
+                _LOG.error(
+                    "the handler of %s raised, called by %s",
+                    method.path,
+                    self.link.peer,
+                    exc_info=error,
+                )
                 if code in (None, StatusCode.OK):
                     code = StatusCode.UNKNOWN
-                details = details or f"Exception calling application: {error}"
+                streams = method.response_streaming
+                doing = "iterating responses" if streams else "calling application"
+                details = details or self.core.options.tell(f"Exception {doing}", f": {error}")
         fields = context.trailing_fields()
         with self.link.lock:
             if not self.over:

@@ -113,6 +113,9 @@ class ServicerContext(interfaces.ServicerContext):
 
     def cancel(self) -> None:
         """Cancel the call; the client sees CANCELLED."""
+        if not self._aborted:
+            # The handler may return before the I/O thread comes to it.
+            self._code, self._details = StatusCode.CANCELLED, "the server cancelled the call"
         # On the I/O thread, for this may be a signal handler whose thread has the connection's lock.
         self._call.link.io.post(self._call.cancelled_by_server)
 

@@ -21,10 +21,12 @@ from clarion.protocol.request_head import RequestHead
 from clarion.server_core import ServerCore
 from clarion.server_core.core import call_details
 from clarion.server_core.methods import Method
-from clarion.server_core.serving import call_being_decided
+from clarion.server_core.observed import ObservedCall
+from clarion.server_core.serving import call_being_decided, raised_status
 from clarion.status import StatusCode
 from clarion.sync.interceptor_interface import ServerInterceptor
 from clarion.sync.server_call import SyncServerCall
+from clarion.sync.server_context import ServicerContext
 
 __all__ = ["InterceptedCall", "InterceptedCore"]
 
@@ -58,12 +60,52 @@ class InterceptedCore(ServerCore):
         return self.interceptors[asked].intercept_service(go_on, details)
 
 
-class InterceptedCall(SyncServerCall):
+class InterceptedCall(ObservedCall, SyncServerCall):
     """A call to a server that has interceptors."""
 
     _variables: contextvars.Context | None = None
+    # A thread of the pool is at it.
+    _served = False
 
     def serve(self) -> None:
+        self._served = True
+        try:
+            self._serve()
+        finally:
+            if self.observer is None:
+                self._served = False
+            else:
+                self._tell_if_settled()
+
+    def _tell_if_settled(self) -> None:
+        with self.link.lock:
+            self._served = False
+            if not self.settled:
+                return
+            # They know each other.
+            observer, self.observer = self.observer, None
+        if observer is not None:
+            observer.tell()
+
+    def interrupted(self) -> None:
+        SyncServerCall.interrupted(self)
+        if self.observer is not None and not self._served:
+            # Nobody else would tell, and the application's code is not for this thread.
+            self.link.io.post(functools.partial(self.server.dispatch, self))
+
+    def note_exception(self, error: BaseException) -> None:
+        """Let who watches the call know what its handler or an interceptor raised."""
+        if self.observer is not None:
+            self.observer.exception = error
+
+    def _finish_failed(
+        self, method: Method, context: ServicerContext, error: BaseException
+    ) -> None:
+        if not context._aborted:
+            self.note_exception(error)
+        SyncServerCall._finish_failed(self, method, context, error)
+
+    def _serve(self) -> None:
         variables = self._variables
         if variables is None:
             variables = self._variables = contextvars.Context()
@@ -86,8 +128,18 @@ class InterceptedCall(SyncServerCall):
             if handler is not None:
                 return Method(head.path, handler)
         except BaseException as error:
-            _LOG.exception("an interceptor or generic handler raised for %s", head.path)
-            self._finish_with(StatusCode.UNKNOWN, f"Error in service handler: {error}")
+            self.note_exception(error)
+            chosen = raised_status(error, self, ())
+            if chosen is not None:
+                self._finish_with(*chosen)
+                return None
+            _LOG.exception(
+                "an interceptor or generic handler raised for %s, called by %s",
+                head.path,
+                self.link.peer,
+            )
+            told = core.options.tell("Error in service handler", f": {error}")
+            self._finish_with(StatusCode.UNKNOWN, told)
             if not isinstance(error, Exception):
                 raise
         else:

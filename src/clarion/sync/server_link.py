@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
+from clarion.http2 import Abort, ErrorCode, Keepalive, Lifetime
+from clarion.http2.watching import connection_type
 from clarion.server_core import STOPPED, cut_off_calls
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import LAST_WORDS, USUAL_RECEIVE, Link
@@ -49,7 +50,7 @@ class ServerLink(Link):
         self._flushed = 0.0
         self.ready_calls: list[SyncServerCall] = []
         call_type = server.call_type
-        self.connection = Connection(
+        self.connection = connection_type()(
             self,
             time.monotonic,
             server.core.options.http2,

@@ -8,16 +8,21 @@ import functools
 import os
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from clarion.call_tracing import server_tracing
+from clarion.channelz_data import SERVER, record
+from clarion.credentials.channel import ChannelCredentials
 from clarion.credentials.server import ServerCredentials, kind_of_server
 from clarion.listening import ACCEPTED_AT_ONCE, Listener, bind, connections_within_reach
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
 from clarion.server_core import STOPPED, Admission, ServerCore, ServerOptions
 from clarion.sync import interfaces
+from clarion.sync.channel_interface import Channel
 from clarion.sync.dispatcher import Dispatcher
 from clarion.sync.interceptor_interface import ServerInterceptor
 from clarion.sync.io_thread import READ, IoThread
@@ -84,6 +89,12 @@ class Server(interfaces.Server):
             self.call_type = InterceptedCall
         else:
             self.core = ServerCore(*arguments)
+        self.core.tracing = server_tracing(self.core.options.tracing)
+        if self.core.tracing is not None:
+            # Which servers that are not traced do not need.
+            from clarion.sync.traced_calls import server_call_type
+
+            self.call_type = server_call_type(self.core.tracing, bool(interceptors))
         self.dispatcher = Dispatcher(thread_pool)
         self.stopping = False
         self._io: IoThread | None = None
@@ -94,9 +105,13 @@ class Server(interfaces.Server):
         self.handshakes: dict[Any, float] = {}
         self._listeners: list[Listener] = []
         self._acceptors: list[_Acceptor] = []
+        # Connections from within the process that came before the start.
+        self._early: list[tuple[socket.socket, Any]] = []
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._process = os.getpid()
+        self.core.node = record(SERVER, self, time.time, self.core.options.trace_memory)
+        self.core.node.log("Server created")
         _servers.add(self)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[GenericRpcHandler]) -> None:
@@ -166,6 +181,7 @@ class Server(interfaces.Server):
         listener.security = security
         with self._lock:
             self._listeners.append(listener)
+            self.core.node.log(f"Listening on {address}, port {listener.port}")
             if self._io is not None:
                 self._io.post(functools.partial(self._listen, listener))
         return listener.port
@@ -186,6 +202,57 @@ class Server(interfaces.Server):
             self._admission = Admission(limit, self._io.now)
             for listener in self._listeners:
                 self._io.post(functools.partial(self._listen, listener))
+            early, self._early = self._early, []
+            for sock, security in early:
+                self._io.post(functools.partial(self._take, sock, security))
+
+    def in_process_channel(
+        self,
+        options: Sequence[tuple[str, Any]] | None = None,
+        compression: Compression | None = None,
+        *,
+        credentials: ChannelCredentials | None = None,
+        server_credentials: ServerCredentials | None = None,
+    ) -> Channel:
+        """See `clarion.sync.interfaces.Server`."""
+        # Which servers in production do not need.
+        from clarion.sync.in_process import in_process_channel
+
+        return in_process_channel(
+            self,
+            options,
+            compression,
+            credentials=credentials,
+            server_credentials=server_credentials,
+        )
+
+    def connection_security(self, server_credentials: ServerCredentials) -> Any:
+        """See `clarion.in_process.Door`."""
+        kind = kind_of_server(server_credentials)
+        from clarion.in_process import server_side
+        from clarion.sync import tls
+
+        self._accept_secure = tls.accept
+        return server_side(kind)
+
+    def take_connection(self, sock: socket.socket, security: Any = None) -> str:
+        """See `clarion.in_process.Door`."""
+        with self._lock:
+            if self._process != os.getpid():
+                return "the server is one of the process that forked this one"
+            if self.stopping or self._stopped.is_set():
+                return STOPPED
+            if self._io is None:
+                self._early.append((sock, security))
+            else:
+                self._io.post(functools.partial(self._take, sock, security))
+        return ""
+
+    def _take(self, sock: socket.socket, security: Any) -> None:
+        if self.stopping:
+            sock.close()
+        else:
+            self.accepted(sock, security)
 
     def _listen(self, listener: Listener) -> None:
         assert self._io is not None
@@ -209,6 +276,8 @@ class Server(interfaces.Server):
             if io is None:
                 for listener in self._listeners:
                     listener.close()
+                self._close_early()
+                self.core.node.close()
                 self._stopped.set()
             else:
                 io.post(lambda: self._stop(grace))
@@ -254,6 +323,16 @@ class Server(interfaces.Server):
                 link.turn_away(self._admission.refusal)
         link.begin()
 
+    @property
+    def open_links(self) -> list[ServerLink]:
+        """Its connections; from any thread."""
+        return list(self._links.copy())
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """What it listens on; from any thread."""
+        return list(self._listeners)
+
     def rest(self, acceptor: _Acceptor) -> None:
         """Accept no connections for a moment."""
         io = self._io
@@ -270,7 +349,9 @@ class Server(interfaces.Server):
 
     def link_closed(self, link: ServerLink) -> None:
         """A connection is gone."""
-        self._links.pop(link, None)
+        if link in self._links:
+            del self._links[link]
+            self.core.totals.add(link.connection)
         if self.stopping and not self._links:
             self._finish()
 
@@ -279,6 +360,7 @@ class Server(interfaces.Server):
         assert io is not None
         if not self.stopping:
             self.stopping = True
+            self.core.node.log("Server stops")
             for acceptor in self._acceptors:
                 acceptor.unwatch(io)
             for listener in self._listeners:
@@ -302,6 +384,7 @@ class Server(interfaces.Server):
 
     def _finish(self) -> None:
         if not self._stopped.is_set():
+            self.core.node.close()
             self._stopped.set()
             assert self._io is not None
             self._io.stop()
@@ -317,6 +400,12 @@ class Server(interfaces.Server):
         self._links.clear()
         for listener in self._listeners:
             listener.forget()
+        self._close_early()
+
+    def _close_early(self) -> None:
+        early, self._early = self._early, []
+        for sock, _security in early:
+            sock.close()
 
     def __repr__(self) -> str:
         state = "not started" if self._io is None else "stopping" if self.stopping else "serving"

@@ -25,7 +25,9 @@ _PRIVATE_ON_USE = (
     "_cython",
     "_grpcio_metadata",
     "_interceptor",
+    "_runtime_protos",
     "_server",
+    "_simple_stubs",
     "_typing",
     "_utilities",
 )

@@ -1,0 +1,68 @@
+"""What the metrics of clarion.telemetry cost: unary calls with them and without, in the same run.
+
+Each figure is a ratio within Clarion. A client's is of calls in a second of its CPU time; a server's is of requests in a second
+under h2load, with two servers that take turns.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from bench.harness import h2load
+from bench.harness.implementations import Implementation
+from bench.harness.processes import Invalid, Server, python, run_client
+from bench.scenarios.base import Context, Figures, Scenario, attempt, probe
+
+__all__ = ["SCENARIO"]
+
+WIDTHS = ("sequential", "concurrent")
+METRICS = (*(f"telemetry-{width}" for width in WIDTHS), "telemetry-server")
+ROUNDS = 4
+WARM_SECONDS = 0.5
+
+
+def applies(implementation: Implementation) -> bool:
+    return implementation.library == "clarion"
+
+
+def measure(implementation: Implementation, context: Context) -> Figures:
+    if importlib.util.find_spec("opentelemetry") is None:
+        raise Invalid("opentelemetry-sdk is not installed")
+    server = attempt(lambda: _server(implementation, context))
+    if context.neutral_server is None:
+        raise Invalid("there is no neutral server on this machine")
+    command = python(
+        "bench.programs.telemetry_client",
+        f"--mode={implementation.front_end}",
+        f"--loop={implementation.loop}",
+    )
+    works = [f"{width}-{channel}" for width in WIDTHS for channel in ("plain", "metrics")]
+    with Server(context.neutral_server.server) as neutral:
+        rates = run_client(command, neutral.target, works, 3 * context.seconds)
+    return {
+        **{
+            f"telemetry-{width}": rates[f"{width}-metrics"] / rates[f"{width}-plain"]
+            for width in WIDTHS
+        },
+        "telemetry-server": server,
+    }
+
+
+def _server(implementation: Implementation, context: Context) -> float:
+    with (
+        Server(implementation.server) as plain,
+        Server((*implementation.server, "--metrics")) as metrics,
+    ):
+        totals = {plain: 0.0, metrics: 0.0}
+        for server in totals:
+            probe(server)
+            h2load.load(server.port, 4, 32, WARM_SECONDS)
+        for turn in range(ROUNDS):
+            # In a changing order, so that whatever else the machine does meets both alike.
+            for server in (plain, metrics) if turn % 2 else (metrics, plain):
+                result = h2load.load(server.port, 4, 32, 2 * context.seconds / ROUNDS)
+                totals[server] += result.per_second
+    return totals[metrics] / totals[plain]
+
+
+SCENARIO = Scenario("telemetry", METRICS, applies, measure, neutral=True)
