@@ -126,3 +126,17 @@ def test_a_stream_has_one_error(sync: FrontEnd) -> None:
     assert stream.exception() is error
     with pytest.raises(root.RpcError):
         stream.result()
+
+
+@pytest.mark.parametrize("path", [UNARY, STREAM])
+def test_a_request_that_cannot_be_serialized_is_told_at_once(sync: FrontEnd, path: str) -> None:
+    root = sync.library.root
+    raw = sync.rig(**ECHOES).client.raw
+
+    def refuse(_: Any) -> bytes:
+        raise ValueError("not that one")
+
+    unary = raw.unary_unary(path, request_serializer=refuse).future
+    with pytest.raises(root.RpcError) as raised:
+        (unary if path is UNARY else raw.unary_stream(path, request_serializer=refuse))(b"x")
+    assert raised.value.code() is root.StatusCode.INTERNAL

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -282,3 +284,16 @@ def test_its_misuse_is_refused(clock: FakeClock) -> None:
     with pytest.raises(RuntimeError, match="enter it first"):
         FakeClock().attach(loop)
     loop.close()
+
+
+def test_no_module_of_the_sync_front_end_is_forgotten(clock: FakeClock) -> None:
+    """Each that looks at the monotonic clock sees this one."""
+    looking = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.startswith("clarion.sync.")
+        and getattr(module, "time", None) is not None
+        and "time.monotonic()" in inspect.getsource(module)
+    }
+    assert "clarion.sync.call_objects" in looking
+    assert [name for name, module in looking.items() if module.time is time] == []

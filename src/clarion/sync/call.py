@@ -232,9 +232,16 @@ class SyncCall(ClientCall, WaitedCall):
     # Starting
 
     def start_with(self, request: Any) -> None:
-        """Start a call that has one request."""
+        """Start a call that has one request.
+
+        Raises:
+            CallError: the request cannot be serialized. That is told at once, as in grpcio.
+        """
         payload = self.serialize(request)
         if payload is None:
+            outcome = self.outcome
+            if outcome is not None and outcome.code is StatusCode.INTERNAL:
+                raise self.error(outcome)
             return
         if self._expired():
             return

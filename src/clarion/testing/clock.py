@@ -248,6 +248,7 @@ class FakeClock:
     def _patch(self, stack: ExitStack) -> None:
         from clarion.sync import (
             call,
+            call_objects,
             channel,
             client_link,
             io_thread,
@@ -259,7 +260,15 @@ class FakeClock:
         # Made now, so that it has its own time again afterwards.
         process = runtime.runtime()
         stand_in = _Time(self.now)
-        for module in (call, channel, client_link, io_thread, server_context, server_link):
+        for module in (
+            call,
+            call_objects,
+            channel,
+            client_link,
+            io_thread,
+            server_context,
+            server_link,
+        ):
             _replace(stack, module, "time", stand_in)
         _replace(stack, io_thread.IoThread, "now", staticmethod(self.now))
         _replace(stack, io_thread.IoThread, "_until_next_timer", _until_next_timer)
