@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from clarion.channelz import messages
+from clarion.cli import channelz as command
 from clarion.cli import main
 from support.credentials import CERTIFICATES, client_tls, server_tls
 from support.front_end import FrontEnd
@@ -72,3 +74,41 @@ def test_arguments_that_make_no_sense(capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = shown(capsys, "--help")
     assert code == 0
     assert "HOST:PORT" in out
+
+
+class Told:
+    """A process that tells the same again and again."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    def unary_unary(self, path: str, *_: Any) -> Any:
+        method = path.rpartition("/")[2]
+        known = messages()[f"{method}Response"]
+        return lambda request, timeout: known(**self.answers.get(method, {}))
+
+
+def test_a_process_that_tells_nonsense() -> None:
+    """Neither numbers of later times nor pages without end get in the way."""
+    far = {"seconds": 2**62}
+    data = {
+        "state": {"state": 99},
+        "target": "there",
+        "last_call_started_timestamp": far,
+        "trace": {"events": [{"description": "it began", "timestamp": far}]},
+    }
+    end = {"tcpip_address": {"ip_address": b"abc", "port": 1}}
+    told = Told(
+        GetTopChannels={
+            "channel": [
+                {"ref": {"channel_id": 5}, "data": data, "subchannel_ref": [{"subchannel_id": 6}]}
+            ]
+        },
+        GetSubchannel={"subchannel": {"data": data, "socket_ref": [{"socket_id": 7}]}},
+        GetSocket={"socket": {"local": end, "remote": {"other_address": {"name": "x"}}}},
+        GetServers={"end": True},
+    )
+    lines = list(command._tree(command._Asker(told, 1.0), True))
+    assert lines.count("channel 5  99  there") == 2
+    assert f"  {2**62} s it began" in lines
+    assert "    socket 7  ?:1 - x" in lines

@@ -233,6 +233,27 @@ def test_responses_for_a_callback() -> None:
     assert servicer.health._watchers == 0
 
 
+def test_the_latest_is_sent_last() -> None:
+    """A callback that is busy with a status is not overtaken by the next one."""
+    servicer = health.HealthServicer()
+    sent: list[int] = []
+    overtaken = threading.Event()
+    later = threading.Thread(target=servicer.set, args=("", NOT_SERVING))
+
+    def send(response: Any) -> None:
+        if response.status == SERVING:
+            later.start()
+            # Where all is well nobody sets it.
+            overtaken.wait(0.2)
+        else:
+            overtaken.set()
+        sent.append(response.status)
+
+    servicer.Watch(health.messages().HealthCheckRequest(), Context(), send)
+    later.join(LIMIT)
+    assert sent == [SERVING, NOT_SERVING]
+
+
 def test_a_watch_of_a_call_that_is_over() -> None:
     class Over(Context):
         def add_callback(self, callback: Any) -> bool:

@@ -14,6 +14,7 @@ import clarion.aio
 from clarion import reflection
 from clarion.reflection import ReflectionError, UnknownName
 from clarion.reflection.answers import Answers, Conversation
+from clarion.reflection.asking import AsyncAsker
 from clarion.reflection.servicer import AsyncReflectionServicer, ReflectionServicer
 from clarion.reflection.versions import Version
 from support.libraries import LIMIT
@@ -405,3 +406,65 @@ def test_a_database_for_pools(serve_sync: Callable[..., str]) -> None:
             database.FindFileContainingExtension("trial.Extendable", 150)
         with pytest.raises(KeyError):
             database.FindAllExtensionNumbers("nothing")
+
+
+class _Late:
+    """A channel whose calls give a response when the status is there, too."""
+
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
+
+    def stream_stream(self, *arguments: Any) -> Any:
+        method = self.channel.stream_stream(*arguments)
+
+        def begin(**options: Any) -> Any:
+            call = method(**options)
+            read = call.read
+
+            async def read_late() -> Any:
+                response = await read()
+                await call.code()
+                return response
+
+            call.read = read_late
+            return call
+
+        return begin
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_stream_that_is_over_before_the_next_question(
+    serve_aio: Callable[..., str], loop: LoopThread, refuses: bool
+) -> None:
+    messages = Version.V1.messages
+
+    class Brief:
+        async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+            async for _ in requests:
+                yield messages.ServerReflectionResponse()
+                if refuses:
+                    await context.abort(clarion.StatusCode.PERMISSION_DENIED, "once is enough")
+                return
+
+    def tell(server: Any) -> None:
+        server.add_registered_method_handlers(
+            Version.V1.service, Version.V1.method_handlers(Brief())
+        )
+
+    def twice() -> Any:
+        yield messages.ServerReflectionRequest()
+        yield messages.ServerReflectionRequest()
+
+    target = serve_aio(tell)
+
+    async def ask() -> None:
+        async with clarion.aio.insecure_channel(target) as channel:
+            late: Any = _Late(channel)
+            await AsyncAsker(late, LIMIT, None).ask(twice())
+
+    if refuses:
+        with pytest.raises(clarion.RpcError, match="once is enough"):
+            loop.run(ask)
+    else:
+        with pytest.raises(ReflectionError, match="ended the stream"):
+            loop.run(ask)

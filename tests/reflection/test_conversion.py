@@ -56,6 +56,10 @@ def test_back_again() -> None:
         "picture": "/w==",
         "born": "2024-01-02T12:00:00Z",
     }
+    inside = any_pb2.Any()
+    inside.Pack(made)
+    found = to_dict(inside, pool=Guest.DESCRIPTOR.file.pool)
+    assert found["first_name"] == "Ann"
 
 
 def test_messages() -> None:
@@ -132,5 +136,6 @@ def test_what_does_not_fit(value: Any, kind: type[Exception], message: str) -> N
 
 def test_near() -> None:
     assert near("SAYHELLO", ["SayHello", "Other"]) == "did you mean SayHello?"
+    assert near("Sx", ["S", "S"]) == "did you mean S?"
     assert near("x", []) == "there are none"
     assert near("x", [f"name{number}" for number in range(30)]).endswith(", ...")

@@ -105,8 +105,8 @@ def test_imports_that_come_one_by_one() -> None:
 def test_imports_that_nobody_has() -> None:
     message = fails(Server(a=f'dependency: "gone.proto" {X}'))
     assert "does not know the file gone.proto, which a.proto imports: no reason given" in message
-    message = fails(Server(a=f'dependency: "google/protobuf/gone.proto" {X}'))
-    assert "google/protobuf/gone.proto" in message
+    for name in ("google/protobuf/gone.proto", "google/protobuf/go-ne.proto"):
+        assert f"the file {name}," in fails(Server(a=f'dependency: "{name}" {X}'))
 
 
 def test_circles() -> None:
@@ -143,6 +143,43 @@ def test_large_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fails(Server(a=X)) == "the server's files are larger than 10 bytes"
 
 
+def test_only_what_is_kept_counts_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = Server(a=X).files["a.proto"]
+    monkeypatch.setattr(descriptors, "MAX_BYTES", len(content) + 10)
+    known = Descriptors()
+    for _ in range(5):
+        with pytest.raises(ReflectionError, match="sent one that does not"):
+            ask(known.need_symbol("trial.X"), lambda request: files())
+        with pytest.raises(ReflectionError, match="no google"):
+            ask(known.need_symbol("trial.X"), lambda request: files(content, b"\xff"))
+    ask(known.need_symbol("trial.X"), lambda request: files(content))
+    more = file('name: "more.proto" message_type { name: "Y" }')
+    with pytest.raises(ReflectionError, match="files are larger than"):
+        ask(known.need_symbol("Y"), lambda request: files(more))
+
+
+def test_a_file_that_imports_many() -> None:
+    """They are looked at once each, and not again for every one that is added."""
+    looks = 0
+
+    class Counted(set[str]):
+        def __contains__(self, name: object) -> bool:
+            nonlocal looks
+            looks += 1
+            return super().__contains__(name)
+
+    many = [f"f{number}.proto" for number in range(300)]
+    first = file(
+        'name: "a.proto" package: "trial"' + X + "".join(f' dependency: "{each}"' for each in many)
+    )
+    known = Descriptors()
+    known._in_pool = Counted()
+    contents = [file(f'name: "{each}"') for each in many]
+    ask(known.need_symbol("trial.X"), lambda request: files(first, *contents))
+    assert known.pool.FindFileByName("f299.proto")
+    assert looks < 10 * len(many)
+
+
 def test_the_wrong_file() -> None:
     assert "asked for the file that defines trial.X, and sent one that does not" in fails(
         Server(a='message_type { name: "Y" }')
@@ -175,6 +212,14 @@ def test_what_failed_may_be_asked_again() -> None:
     assert known.pool.FindMessageTypeByName("trial.X")
 
 
+def test_several_of_which_one_is_not_known() -> None:
+    known = Descriptors()
+    errors = ask(known.need_symbols(["trial.Nothing", SERVICE]), honest())
+    assert list(errors) == ["trial.Nothing"]
+    assert isinstance(errors["trial.Nothing"], NotKnown)
+    assert known.pool.FindServiceByName(SERVICE)
+
+
 def test_the_first_of_two_versions_counts() -> None:
     server = Server(a=X)
     known = Descriptors()
@@ -188,6 +233,7 @@ def test_errors() -> None:
     assert fails(lambda request: error(5, "who?")).endswith("defines trial.X: who?")
     assert fails(lambda request: error(7, "no")).endswith("PERMISSION_DENIED, no")
     assert fails(lambda request: error(77)).endswith("77, no reason given")
+    assert len(fails(lambda request: error(7, "no" * 100_000))) < 2000
     empty = MESSAGES.ServerReflectionResponse()
     assert fails(lambda request: empty).endswith("and sent an empty response")
     with pytest.raises(ReflectionError, match="the list of services, and sent file_descriptor"):

@@ -55,9 +55,10 @@ class _Asker:
             page = self.ask(method, **{f"start_{kind}_id": start}, **more)
             found = getattr(page, field)
             yield from found
-            end = page.end or not found
+            before = start
             if found:
                 start = getattr(getattr(found[-1], "ref", found[-1]), f"{kind}_id") + 1
+            end = page.end or start <= before
 
 
 # The tree
@@ -89,7 +90,9 @@ def _subchannel(asker: _Asker, number: int, events: bool) -> Iterator[str]:
 
 
 def _state(data: Any) -> str:
-    return f"{data.state.State.Name(data.state.state)}  {data.target}"
+    states = data.state.State
+    number = data.state.state
+    return f"{states.Name(number) if number in states.values() else number}  {data.target}"
 
 
 def _details(data: Any, events: bool, depth: int) -> Iterator[str]:
@@ -132,8 +135,11 @@ def _security(socket: Any) -> str:
 def _address(address: Any) -> str:
     kind = address.WhichOneof("address")
     if kind == "tcpip_address":
-        host = ipaddress.ip_address(address.tcpip_address.ip_address)
         port = address.tcpip_address.port
+        try:
+            host = ipaddress.ip_address(address.tcpip_address.ip_address)
+        except ValueError:
+            return f"?:{port}"
         return f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}"
     if kind == "uds_address":
         return f"unix:{address.uds_address.filename}"
@@ -141,7 +147,10 @@ def _address(address: Any) -> str:
 
 
 def _time(stamp: Any) -> str:
-    moment = datetime.datetime.fromtimestamp(stamp.seconds + stamp.nanos / 1e9).astimezone()
+    try:
+        moment = datetime.datetime.fromtimestamp(stamp.seconds + stamp.nanos / 1e9).astimezone()
+    except (OSError, OverflowError, ValueError):
+        return f"{stamp.seconds} s"
     return moment.isoformat(sep=" ", timespec="milliseconds")
 
 
@@ -209,4 +218,9 @@ def run(arguments: Sequence[str], *, prog: str) -> int:
                 f"{prog}: {given.target}: {failed.code().name}: {failed.details()}", file=sys.stderr
             )
             return 1
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            # Whoever reads has enough, such as `head`.
+            sys.stderr.close()
     return 0

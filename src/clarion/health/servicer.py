@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -80,11 +81,14 @@ class HealthServicer:
             changed: Callable[[], object] = stream.wake
         else:
             send = send_response_callback
+            # What is sent last is the latest, whoever sets it meanwhile. The callback may set it itself.
+            turn = threading.RLock()
 
             def changed() -> None:
-                response = news.response()
-                if response is not None:
-                    send(response)
+                with turn:
+                    response = news.response()
+                    if response is not None:
+                        send(response)
 
         try:
             news.watch = self.health.watch(request.service, changed)

@@ -6,6 +6,7 @@ asked in v1alpha from then on.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,8 @@ class AsyncAsker(_Asker):
 
     async def ask(self, questions: Questions) -> Any:
         """See `Asker.ask`."""
+        import asyncio
+
         from clarion.aio import EOF
 
         call: Any = None
@@ -133,7 +136,9 @@ class AsyncAsker(_Asker):
                 if call is None:
                     call = self._method()(**self._options)
                 try:
-                    await call.write(request)
+                    # A call that is over says why to who reads.
+                    with contextlib.suppress(asyncio.InvalidStateError):
+                        await call.write(request)
                     response = await call.read()
                 except RpcError as error:
                     if answers:

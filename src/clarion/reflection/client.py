@@ -107,7 +107,7 @@ class BaseClient:
         if found:
             raise UnknownName(
                 f"{self.target} has several services {name!r}: say which, as in client[{found[0]!r}]; there are"
-                f" {', '.join(found)}"
+                f" {', '.join(found[:20])}"
             )
         short = [each.rpartition(".")[2] for each in self.services]
         known = self.services if "." in name else short

@@ -26,7 +26,7 @@ _JSON_VALUES = frozenset(
 
 def near(name: str, names: Iterable[str]) -> str:
     """What to say of a name that there is not: which one may be meant, or which there are."""
-    known = list(names)
+    known = list(dict.fromkeys(names))
     meant = difflib.get_close_matches(name, known, 3)
     if not meant:
         lower = {each.lower(): each for each in known}

@@ -37,6 +37,8 @@ MAX_FILES = 10_000
 MAX_BYTES = 64 * 1024 * 1024
 """Their size together."""
 
+_LONGEST_MESSAGE = 1000
+
 _CODES = {code.value[0]: code.name for code in StatusCode}
 
 Questions = Generator[Any, Any, Any]
@@ -44,6 +46,12 @@ Questions = Generator[Any, Any, Any]
 
 class ReflectionError(Exception):
     """A server's reflection service is not there, or what it says cannot be used; the message says which and why."""
+
+    def __init__(self, message: str) -> None:
+        # Servers say names and reasons of any length.
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}..."
+        super().__init__(message)
 
 
 class NotKnown(ReflectionError):
@@ -64,7 +72,9 @@ class Descriptors:
         self._in_pool: set[str] = set()
         # Files by name that are not in the pool yet: as they came, and what they import.
         self._waiting: dict[str, tuple[bytes, list[str]]] = {}
+        # Of the files in the pool, and of those that are not yet.
         self._bytes = 0
+        self._waiting_bytes = 0
 
     # What to ask
 
@@ -154,8 +164,10 @@ class Descriptors:
         finally:
             # What could not be used is asked for again, should somebody want it.
             self._waiting.clear()
+            self._waiting_bytes = 0
 
     def _keep(self, files: Iterable[bytes]) -> list[str]:
+        """Returns the names of those that are new."""
         from google.protobuf.descriptor_pb2 import FileDescriptorProto
         from google.protobuf.message import DecodeError
 
@@ -167,16 +179,16 @@ class Descriptors:
                 raise ReflectionError(
                     "the server sent a file that is no google.protobuf.FileDescriptorProto"
                 ) from None
-            names.append(file.name)
             if file.name in self._in_pool or file.name in self._waiting:
                 # The first one counts. Servers behind one name may have other versions.
                 continue
-            self._bytes += len(content)
-            if self._bytes > MAX_BYTES:
+            self._waiting_bytes += len(content)
+            if self._bytes + self._waiting_bytes > MAX_BYTES:
                 raise ReflectionError(f"the server's files are larger than {MAX_BYTES} bytes")
             if len(self._in_pool) + len(self._waiting) >= MAX_FILES:
                 raise ReflectionError(f"the server has more than {MAX_FILES} files")
             self._waiting[file.name] = content, list(file.dependency)
+            names.append(file.name)
         return names
 
     def _get_imports(self) -> Questions:
@@ -187,7 +199,6 @@ class Descriptors:
             for name in self._waiting[importer][1]:
                 if name in self._in_pool or name in self._waiting:
                     continue
-                before = set(self._waiting)
                 what = f"the file {name}, which {importer} imports"
                 request = Version.V1.messages.ServerReflectionRequest(file_by_filename=name)
                 response = yield request
@@ -197,35 +208,33 @@ class Descriptors:
                     own = _own_file(name)
                     if own is None:
                         raise
-                    self._keep([own])
+                    unread += self._keep([own])
                 else:
-                    self._keep(found.file_descriptor_proto)
+                    unread += self._keep(found.file_descriptor_proto)
                 if name not in self._waiting:
                     raise ReflectionError(f"the server was asked for {what}, and sent another")
-                unread += self._waiting.keys() - before
 
     def _fill_pool(self) -> None:
         """Put what came into the pool, each file behind those it imports."""
+        # What was looked at is not looked at again: a file may import all others.
+        unseen = {name: iter(imports) for name, (_, imports) in self._waiting.items()}
         begun: set[str] = set()
-        for first in list(self._waiting):
-            path = [first]
+        for first in unseen:
+            path = [] if first in self._in_pool else [first]
             while path:
                 name = path[-1]
-                if name in self._in_pool:
-                    path.pop()
-                    continue
                 begun.add(name)
-                missing = [each for each in self._waiting[name][1] if each not in self._in_pool]
-                if not missing:
+                missing = next((each for each in unseen[name] if each not in self._in_pool), None)
+                if missing is None:
                     self._add(name)
                     path.pop()
-                elif missing[0] in begun:
-                    circle = path[path.index(missing[0]) :]
+                elif missing in begun:
+                    circle = [*path[path.index(missing) :], missing]
                     raise ReflectionError(
-                        f"the server's files import each other in a circle: {_shown([*circle, missing[0]])}"
+                        f"the server's files import each other in a circle: {_shown(circle)}"
                     )
                 else:
-                    path.append(missing[0])
+                    path.append(missing)
 
     def _add(self, name: str) -> None:
         try:
@@ -234,6 +243,7 @@ class Descriptors:
             # protobuf's runtimes differ in what they raise.
             raise ReflectionError(f"the server's file {name} is not valid: {error}") from error
         self._in_pool.add(name)
+        self._bytes += len(self._waiting[name][0])
 
 
 def _shown(names: list[str]) -> str:
