@@ -2,7 +2,8 @@
 
 Rules it keeps:
 
-- `put` never blocks and never raises. What does not fit is dropped and counted: memory is bounded.
+- `put` never blocks and never raises. What does not fit is dropped and counted: memory is bounded. It may come in the middle
+  of itself: the garbage collector ends calls, and so do handlers of signals.
 - What the receiver raises is logged, once in a while, and goes no further.
 - The thread starts with the first item, and anew in a forked child. At the interpreter's exit what is queued is handed on.
 """
@@ -57,7 +58,7 @@ class BackgroundWriter(Generic[_T]):
 
     def _renew(self) -> None:
         self._items: deque[_T] = deque()
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._busy = False
         self._closed = False

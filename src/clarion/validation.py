@@ -34,6 +34,9 @@ _MISSING = (
     " `pip install 'clarion-rpc[validation]'`"
 )
 _MOST_TOLD = 3
+_LONGEST_TOLD = 300
+# How many bytes all violations may have: with more of them the detail would not fit into trailers.
+_MOST_VIOLATIONS = 4096
 
 
 class InvalidRequest(RpcError):
@@ -140,7 +143,24 @@ def _check(collect: Callable[[Any], Iterable[Any]], message: Any) -> None:
         )
         if len(found) > _MOST_TOLD:
             told += f"; and {len(found) - _MOST_TOLD} more"
-        raise StatusError(StatusCode.INVALID_ARGUMENT, told, BadRequest(found))
+        if len(told) > _LONGEST_TOLD:
+            # Keys of maps, which clients choose, are in it.
+            told = told[:_LONGEST_TOLD] + "..."
+        raise StatusError(StatusCode.INVALID_ARGUMENT, told, BadRequest(_first(found)))
+
+
+def _first(found: list[FieldViolation]) -> list[FieldViolation]:
+    """As many violations as fit into trailers."""
+    left = _MOST_VIOLATIONS
+    kept = []
+    for each in found:
+        texts = each.field, each.description, each.reason
+        # And some bytes of protobuf's own.
+        left -= sum(len(text.encode()) for text in texts) + 16
+        if left < 0:
+            break
+        kept.append(each)
+    return kept
 
 
 # Servers

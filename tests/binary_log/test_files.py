@@ -39,6 +39,12 @@ def test_each_entry_is_behind_its_length(tmp_path: Path) -> None:
     assert numbers(written(path, entry(number=2))) == [1, 2]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_its_owner_reads_a_new_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "log", entry())
+    assert path.stat().st_mode & 0o077 == 0
+
+
 def test_large_files_are_put_aside(tmp_path: Path) -> None:
     path = tmp_path / "log"
     size = 4 + len(entry(number=1).SerializeToString())

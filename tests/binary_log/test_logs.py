@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -391,6 +392,19 @@ def test_by_the_environment(tmp_path: Path) -> None:
 def test_a_malformed_filter_stops_the_program() -> None:
     with pytest.raises(ValueError, match="binary log filter"):
         binary_log.from_environment({"GRPC_BINARY_LOG_FILTER": "*{x}"})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_log_without_a_path_is_where_others_cannot_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = binary_log.from_environment({"GRPC_BINARY_LOG_FILTER": "*"})
+    assert log is not None
+    log.close()
+    [directory] = tmp_path.iterdir()
+    assert directory.stat().st_mode & 0o077 == 0
+    assert [each.name for each in directory.iterdir()] == [f"{os.getpid()}.binlog"]
 
 
 def test_other_environments(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

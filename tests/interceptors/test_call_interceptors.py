@@ -338,6 +338,20 @@ def test_an_end_that_raises_is_logged_and_stops_nobody(
     assert "broken end" in caplog.text
 
 
+class AioCancelledEnd(AioCallInterceptor):
+    async def ended(self, call: Any) -> None:
+        raise asyncio.CancelledError
+
+
+def test_an_end_that_is_cancelled_stops_nobody(front: FrontEnd) -> None:
+    if front.name == "sync":
+        pytest.skip("cancelling is asyncio's")
+    endings = Endings(front)
+    rig = front.rig(**ECHOES, interceptors=[endings.interceptor, AioCancelledEnd()])
+    assert rig.call("unary_unary", [b"a"]).code == "OK"
+    assert endings.next().code is StatusCode.OK
+
+
 class Raising(CallInterceptor):
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         raise ValueError("a secret")

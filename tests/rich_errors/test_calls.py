@@ -120,6 +120,17 @@ def test_abort_with_status(front: FrontEnd) -> None:
     assert error_details(caught(front.rig(unary_unary=handler))) == DETAILS
 
 
+def test_a_detail_of_a_programs_own_type_may_be_malformed(front: FrontEnd) -> None:
+    from google.protobuf import any_pb2, wrappers_pb2
+
+    url = "type.googleapis.com/google.protobuf.StringValue"
+    broken = any_pb2.Any(type_url=url, value=b"\x0a\x7f")
+    good = any_pb2.Any(type_url=url, value=b"\x0a\x01a")
+    rig = front.rig(unary_unary=raising(StatusError(StatusCode.ABORTED, "no", broken, good)))
+    error = caught(rig)
+    assert find_detail(error, wrappers_pb2.StringValue) == wrappers_pb2.StringValue(value="a")
+
+
 LARGE = DebugInfo(detail="x" * 2000)
 
 
@@ -128,6 +139,16 @@ def test_details_beyond_the_usual_size_are_left_out_from_the_end(front: FrontEnd
     error = caught(front.rig(unary_unary=raising(raised)))
     # 2,000 bytes are 2,700 in base64. What follows one that does not fit is left out, too.
     assert error_details(error) == (DETAILS[0], LARGE, LARGE)
+
+
+def test_other_trailing_metadata_is_part_of_the_usual_size(front: FrontEnd) -> None:
+    # grpcio's clients fail calls at random whose trailers are larger than 8 KiB.
+    async def handler(call: ServerCall) -> bytes:
+        call.context.set_trailing_metadata((("key", "x" * 2000),))
+        raise StatusError(StatusCode.ABORTED, "no", LARGE, LARGE, LARGE)
+
+    error = caught(front.rig(unary_unary=handler))
+    assert error_details(error) == (LARGE,)
 
 
 def test_more_is_sent_if_asked_for(front: FrontEnd) -> None:

@@ -183,3 +183,15 @@ def test_an_asyncio_client_that_checks(front: FrontEnd) -> None:
             assert await several(iter([GOOD, GOOD]), timeout=60) == b"good,good"
 
     front.loop.run(calls)
+
+
+def test_of_many_violations_as_many_are_told_as_fit() -> None:
+    # The keys are the client's.
+    bad = Book(title="good", prices={f"{number:05}{'k' * 150}": -1 for number in range(300)})
+    with pytest.raises(clarion.rich_errors.StatusError) as error:
+        validation._check(validation._collector(), bad)
+    assert len(error.value.details) < 310
+    (detail,) = error.value.error_details
+    assert 10 < len(detail.field_violations) < 30
+    [(_, carried)] = error.value.trailing_metadata
+    assert len(carried) < 5000

@@ -55,6 +55,23 @@ def test_a_receiver_that_raises_is_logged_once(caplog: pytest.LogCaptureFixture)
     assert writer.close()
 
 
+def test_it_may_be_told_in_the_middle_of_being_told() -> None:
+    # As when the garbage is collected there, and a call with it, which says that it ends.
+    seen: list[int] = []
+    writer: BackgroundWriter[int] = BackgroundWriter(seen.extend)
+
+    def put() -> None:
+        with writer._changed:
+            writer.put(1)
+
+    thread = threading.Thread(target=put, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert writer.close()
+    assert seen == [1]
+
+
 def test_the_receiver_itself_may_put_and_flush() -> None:
     seen: list[int] = []
 

@@ -195,9 +195,30 @@ def test_compressed_messages(told: Told) -> None:
 
 def test_another_protocol(told: Told) -> None:
     watched = watch(told, is_client=False)
-    watched.received(b"GET / HTTP/1.1\r\n")
+    watched.received(b"GET / HTTP/1.1\r\nAuthorization: Basic planted\r\n")
     watched.received(b"more")
-    assert told.texts()[-1] == 'this is not HTTP/2: "GET / HTTP/1.1\\r\\n"'
+    assert told.texts()[-1] == 'this is not HTTP/2: "GET / HTTP/1.1"'
+
+
+def test_who_begins_in_the_middle_of_a_message_sees_whole_messages() -> None:
+    told = Told("frames")
+    watched = begun(told)
+    watched.sent([headers(Encoder(4096), REQUEST), data(b"\0\0\0\0\x04pa")])
+    [recording] = told.hub.recordings
+    recording.categories |= {"messages"}
+    told.hub.remove(recording)
+    told.hub.add(recording)
+    watched.sent([data(b"rt\0\0\0\0\x01n")])
+    assert [text for text in told.texts() if text.startswith("request")] == [
+        'request of 4 bytes: "part"',
+        'request of 1 bytes: "n"',
+    ]
+
+
+def test_what_a_peer_says_stays_on_its_line(told: Told) -> None:
+    watched = begun(told)
+    watched.over("GOAWAY\r\n\x1b[31m00:00:00 forged")
+    assert told.texts()[-1] == "closed: GOAWAY\\r\\n\\x1b[31m00:00:00 forged"
 
 
 def test_streams_are_forgotten(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,11 @@ def test_an_any_is_shown_by_what_is_in_it() -> None:
     message.any.Pack(every(a_int32=3, hidden="x"))
     assert show(message) == "any { [type.googleapis.com/t.Every] { a_int32: 3 hidden: <masked> } }"
     message.any.type_url = "x/no.such.Type"
-    assert show(message).startswith('any { type_url: "x/no.such.Type" value: "')
+    size = len(message.any.value)
+    assert show(message) == f'any {{ type_url: "x/no.such.Type" value: <{size} bytes> }}'
+    message.any.Clear()
+    message.any.SetInParent()
+    assert show(message) == "any { }"
 
 
 def test_what_is_marked_is_masked() -> None:
@@ -109,6 +113,29 @@ def test_what_is_marked_is_masked() -> None:
     assert "password: " in show(message, masking=Masking((), ()))
     assert '"p"' in show(message, masking=Masking((), ()))
     assert '"h"' not in show(message, masking=Masking((), ()))
+
+
+def test_entries_of_maps_whose_keys_are_secrets_are_masked() -> None:
+    from google.protobuf import struct_pb2
+
+    message = struct_pb2.Struct()
+    message["authorization"] = "planted"
+    assert show(message) == 'fields { key: "authorization" value: <masked> }'
+    data = message.SerializeToString()
+    assert "planted" not in describe_message(data[:-2], message.DESCRIPTOR, SHOW, 100)
+    assert '"planted"' in show(message, masking=Masking((), ()))
+    message.Clear()
+    message["name"] = "shown"
+    assert show(message) == 'fields { key: "name" value { string_value: "shown" } }'
+    # The value first, and no key, which stands for an empty one.
+    entry = b"\x12\x03\x1a\x01v"
+    with_key = bytes([len(entry) + 7]) + entry + b"\x0a\x05token"
+    assert describe_message(b"\x0a" + with_key, message.DESCRIPTOR, SHOW, 100) == (
+        'fields { key: "token" value: <masked> }'
+    )
+    assert describe_message(b"\x0a\x05" + entry, message.DESCRIPTOR, SHOW, 100) == (
+        'fields { value { string_value: "v" } }'
+    )
 
 
 def test_what_a_descriptor_does_not_know_is_not_shown() -> None:

@@ -192,7 +192,7 @@ def from_environment(variables: Mapping[str, str]) -> BinaryLog | None:
 
     Args:
         variables: beside it, `CLARION_BINARY_LOG_FILE`: a path, in which `%p` stands for the process; by default it is in
-            the directory for temporary files. `CLARION_BINARY_LOG_MAX_BYTES`: see `FileSink`.
+            a new directory among those for temporary files, which others cannot enter. `CLARION_BINARY_LOG_MAX_BYTES`: see `FileSink`.
 
     Raises:
         ValueError: the filter is not valid; A16 wants the process not to start then.
@@ -202,10 +202,11 @@ def from_environment(variables: Mapping[str, str]) -> BinaryLog | None:
         return None
     path = variables.get("CLARION_BINARY_LOG_FILE")
     size = variables.get("CLARION_BINARY_LOG_MAX_BYTES")
-    if not path:
-        path = os.path.join(tempfile.gettempdir(), "clarion-%p.binlog")
-        _LOG.info("the binary log is %s", path.replace("%p", str(os.getpid())))
+    parse_filter(text)
     try:
+        if not path:
+            path = os.path.join(tempfile.mkdtemp(prefix="clarion-binlog-"), "%p.binlog")
+            _LOG.info("the binary log is %s", path.replace("%p", str(os.getpid())))
         return start(path, text, max_bytes=int(size) if size else None)
     except OSError as error:
         _LOG.warning("there is no binary log: %s", error)

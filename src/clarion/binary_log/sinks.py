@@ -27,7 +27,7 @@ class FileSink(Sink):
     """A file of entries, each behind its length in four bytes, big-endian: what grpc-go's sinks write.
 
     Args:
-        path: the file, which is continued. `%p` in it stands for the number of the process.
+        path: the file, which is continued; a new one only its owner reads, for what calls say is in it. `%p` in it stands for the number of the process.
         max_bytes: a file that would get larger is put aside as `PATH.1`, and another one begun; None: no limit.
         backups: how many of those are kept: `PATH.1` is the newest.
 
@@ -49,7 +49,7 @@ class FileSink(Sink):
 
     def _open(self) -> None:
         self.path = self._pattern.replace("%p", str(os.getpid()))
-        self._file = open(self.path, "ab")  # noqa: SIM115
+        self._file = open(self.path, "ab", opener=_for_owner)  # noqa: SIM115
         self._size = self._file.tell()
 
     def write(self, entry: Any) -> None:
@@ -97,3 +97,7 @@ class FileSink(Sink):
 
     def close(self) -> None:
         self._file.close()
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

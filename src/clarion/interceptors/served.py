@@ -6,6 +6,7 @@ where they are made from bytes and into bytes.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
@@ -198,13 +199,19 @@ class ServedCall:
 
     async def tell_async(self) -> None:
         """The same in the task of a call of an asyncio server; those who watch may be `async`."""
+        cancelled: asyncio.CancelledError | None = None
         for ended in self._end():
             try:
                 told = ended(self)
                 if inspect.isawaitable(told):
                     await told
+            except asyncio.CancelledError as error:
+                # The others are told, too.
+                cancelled = error
             except Exception:
                 self._complain()
+        if cancelled is not None:
+            raise cancelled
 
     def _complain(self) -> None:
         _LOG.exception("an interceptor raised after %s had ended", self.method)

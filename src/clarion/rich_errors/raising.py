@@ -20,8 +20,8 @@ class StatusError(Exception, Status):
         message: the status message.
         details: any number of a `Detail`, a protobuf message, or a `google.protobuf.Any`, the important ones first: those
             that do not fit are left out, from the last one on.
-        max_size: how many bytes message and details may take, as header lists are counted. What the client says that it
-            takes is a limit, too.
+        max_size: how many bytes message and details may take, and what else the handler has of trailing metadata, as header
+            lists are counted. What the client says that it takes is a limit, too.
 
     Raises:
         TypeError, ValueError: the status is OK or none, or a detail is none.
@@ -51,9 +51,16 @@ class StatusError(Exception, Status):
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.code, self.details, self.error_details, self._max_size)
 
-    def fit(self, size: int | None) -> tuple[tuple[str, bytes], ...]:
-        """The trailing metadata, in so many bytes; None: in as many as it may take anyway."""
-        most = self._max_size if size is None else min(size, self._max_size)
+    def fit(self, size: int | None, beside: int = 0) -> tuple[tuple[str, bytes], ...]:
+        """The trailing metadata, in so many bytes; None: in as many as it may take anyway.
+
+        Args:
+            size: what is left of what the client takes.
+            beside: what other trailing metadata takes.
+        """
+        most = self._max_size - beside
+        if size is not None:
+            most = min(size, most)
         return fitting(self.status, most) if self.error_details else ()
 
     @property

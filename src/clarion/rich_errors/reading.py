@@ -76,15 +76,20 @@ def find_detail(error: Any, kind: type[D]) -> D | None:
         error: see `error_details`.
         kind: a class of this package, such as `BadRequest`, or of a protobuf message.
     """
+    from google.protobuf.message import DecodeError
+
     descriptor = getattr(kind, "DESCRIPTOR", None)
     for detail in error_details(error):
         if isinstance(detail, kind):
             return detail
         if descriptor is not None and hasattr(detail, "type_url") and detail.Is(descriptor):
             message: Any = kind()
-            if detail.Unpack(message):
-                found: D = message
-                return found
+            try:
+                message.ParseFromString(detail.value)
+            except DecodeError:
+                continue
+            found: D = message
+            return found
     return None
 
 

@@ -77,13 +77,12 @@ def raised_status(
 def _metadata_of(status: Any, call: Any, before: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a status that was raised has of trailing metadata.
 
-    One with a method `fit(size)` says by that what it has if it and the status message may take `size` bytes, as header
-    lists are counted; None stands for whatever is usual.
+    One with a method `fit(size, beside)` says by that what it has if it and the status message may take `size` bytes, as
+    header lists are counted, `beside` what is there already; None stands for whatever is usual.
     """
     fit = getattr(status, "fit", None)
     if fit is None:
         return tuple(status.trailing_metadata or ())
     limit: int | None = call.connection.peer_max_header_list_size
-    if limit is None:
-        return tuple(fit(None))
-    return tuple(fit(limit - metadata_size(encode_metadata(before)) - _STATUS_SIZE))
+    beside = metadata_size(encode_metadata(before))
+    return tuple(fit(None if limit is None else limit - beside - _STATUS_SIZE, beside))

@@ -19,6 +19,7 @@ from clarion.call_tracing import (
 )
 from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
+from clarion.wire_trace.escaping import one_line
 from clarion.wire_trace.hub import HUB
 
 __all__ = ["switch_calls"]
@@ -56,14 +57,14 @@ class _Call(CallTimeline):
         super().mark(text)
         where = f" to {self._target}" if first else ""
         passed = "" if first else f" after {(time.time() - self.began) * 1000:.1f} ms"
-        shown = f"{self._name}{where}{passed}: {text}"
+        shown = one_line(f"{self._name}{where}{passed}: {text}")
         HUB.tell("calls", lambda _: shown, side="client", method=self._method)
 
     def ended(self, outcome: Outcome) -> None:
         # Only told: what is made of the marks has it by itself.
         passed = (time.time() - self.began) * 1000
         how = outcome.describe() or outcome.code.name
-        shown = f"{self._name} after {passed:.1f} ms: ended, {how}"
+        shown = one_line(f"{self._name} after {passed:.1f} ms: ended, {how}")
         HUB.tell("calls", lambda _: shown, side="client", method=self._method)
 
 
@@ -89,7 +90,7 @@ class _ServedCall(ServerCallTracer):
 
     def _tell(self, text: str) -> None:
         passed = (time.time() - self._began) * 1000
-        shown = f"{self._name} after {passed:.1f} ms: {text}"
+        shown = one_line(f"{self._name} after {passed:.1f} ms: {text}")
         HUB.tell("calls", lambda _: shown, side="server", peer=self._peer, method=self._method)
 
     def handler_starts(self) -> None:

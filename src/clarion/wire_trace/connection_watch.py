@@ -18,7 +18,7 @@ from clarion.hpack import Decoder
 from clarion.http2 import frames
 from clarion.protocol.compression import get_compressor
 from clarion.wire_trace.descriptors import find_message
-from clarion.wire_trace.escaping import escape
+from clarion.wire_trace.escaping import escape, one_line
 from clarion.wire_trace.frame_reader import Frame, FrameReader, NotHttp2, Preface
 from clarion.wire_trace.frame_text import describe_frame, describe_headers, read_settings
 from clarion.wire_trace.hub import Hub, Settings, Text
@@ -104,7 +104,7 @@ class ConnectionWatch:
 
     def over(self, why: str) -> None:
         """The connection is over."""
-        self._tell("connections", f"closed: {why}", always=True)
+        self._tell("connections", f"closed: {one_line(why)}", always=True)
         for stream in self._streams.values():
             stream.close()
         self._streams.clear()
@@ -121,7 +121,9 @@ class ConnectionWatch:
             elif type(seen) is Preface:
                 self._tell("frames", "connection preface", direction)
             elif type(seen) is NotHttp2:
-                text = f'this is not HTTP/2: "{escape(seen.data, 200)}"'
+                # HTTP/1's headers, which follow the first line, may be secrets.
+                first = seen.data.partition(b"\r\n")[0]
+                text = f'this is not HTTP/2: "{escape(first, 200)}"'
                 self._tell("frames", text, direction, always=True)
 
     def _tell(
@@ -275,7 +277,8 @@ class ConnectionWatch:
         if stream is None:
             return
         half = int(direction.from_client)
-        if stream.grpc[half] and "messages" in self._hub.categories:
+        # Also while nobody wants messages: who begins to in the middle of one would see it cut at random.
+        if stream.grpc[half]:
             payload, missing = frame.payload, frame.length - len(frame.payload)
             if frame.flags & frames.PADDED and payload:
                 end = payload[0]

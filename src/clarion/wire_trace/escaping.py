@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["escape", "quote"]
+__all__ = ["escape", "one_line", "quote"]
 
 _AS_IT_IS = frozenset(range(0x20, 0x7F)) - frozenset(b'\\"')
 _SHORT = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x22: '\\"', 0x5C: "\\\\"}
@@ -31,3 +31,12 @@ def quote(data: bytes, limit: int) -> str:
         quoted = f'"{escape(shown, limit)}"'
     more = len(data) - limit
     return f"{quoted}... ({more} more bytes)" if more > 0 else quoted
+
+
+def one_line(text: str) -> str:
+    """Text in which a peer may have a part, without line breaks and what else terminals obey."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )

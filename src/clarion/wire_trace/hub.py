@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from clarion.background_writer import BackgroundWriter
+from clarion.wire_trace.escaping import one_line
 from clarion.wire_trace.event import TraceEvent
 from clarion.wire_trace.masking import Masking
 
@@ -164,7 +165,7 @@ class Hub:
             except Exception:
                 # Whatever it is that cannot say what it is.
                 shown = f"{kind}: {text}"
-            self.tell(category, lambda _: shown, always=True)
+            self.tell(category, lambda _: one_line(shown), always=True)
 
 
 def _category(kind: str, text: str) -> str:

@@ -36,16 +36,21 @@ SECRET_FIELDS = (
     "*secret*",
     "*credential*",
     "*private_key*",
-    "api_key",
-    "apikey",
-    "access_token",
-    "auth_token",
-    "bearer_token",
+    "*authorization*",
+    "api*key*",
+    "access*token",
+    "auth*token",
+    "bearer*token",
     "id_token",
-    "refresh_token",
-    "session_token",
+    "idtoken",
+    "jwt",
+    "refresh*token",
+    "session*token",
+    "token",
 )
-"""The names of message fields whose values are masked, beside those with the option `debug_redact`."""
+"""The names of message fields whose values are masked, beside those with the option `debug_redact`.
+
+So are the values of maps whose keys have such names, or those of secret headers."""
 
 
 class Masking:
@@ -69,6 +74,10 @@ class Masking:
     def is_secret_field(self, name: str) -> bool:
         """Whether the value of the message field `name` is masked."""
         return self._fields is not None and self._fields.match(name) is not None
+
+    def is_secret_key(self, key: str) -> bool:
+        """Whether what a map has for `key` is masked."""
+        return self.is_secret_field(key) or self.is_secret_header(key)
 
 
 def _pattern(patterns: Iterable[str]) -> re.Pattern[str] | None:

@@ -116,8 +116,11 @@ class _Writer:
         """Show the fields from `at` to `end`, or to the end of the `group`; return where that is."""
         if depth > _DEEPEST:
             raise _Broken("too deep")
-        if descriptor is not None and descriptor.full_name == "google.protobuf.Any":
-            if self._any(data[at:end], descriptor, depth):
+        if descriptor is not None and at < end:
+            if descriptor.full_name == "google.protobuf.Any":
+                self._any(data[at:end], descriptor, depth)
+                return end
+            if self._secret_entry(data, at, end, descriptor):
                 return end
         while at < end:
             tag, at = _varint(data, at, end)
@@ -224,8 +227,8 @@ class _Writer:
                 self.add(_fixed(data[at : at + size], field))
                 at += size
 
-    def _any(self, data: bytes, descriptor: Descriptor, depth: int) -> bool:
-        """Show an Any by what is in it; return False if that is not known."""
+    def _any(self, data: bytes, descriptor: Descriptor, depth: int) -> None:
+        """Show an Any by what is in it."""
         url, value = "", b""
         at, end = 0, len(data)
         while at < end:
@@ -241,10 +244,22 @@ class _Writer:
         try:
             inner: Any = descriptor.file.pool.FindMessageTypeByName(url.rpartition("/")[2])
         except (KeyError, ValueError, TypeError):
-            return False
+            # As fields that are not known: it may be a secret.
+            self.add(f"type_url: {quote(url.encode(), self._left)} value: <{len(value)} bytes>")
+            return
         self.add(f"[{quote(url.encode(), 200)[1:-1]}] {{")
         self.message(value, 0, len(value), inner, depth + 1)
         self.add("}")
+
+    def _secret_entry(self, data: bytes, at: int, end: int, descriptor: Descriptor) -> bool:
+        """Show a map's entry whose key says that it is a secret; return whether it is one."""
+        if not (descriptor.has_options and descriptor.GetOptions().map_entry):
+            return False
+        # Keys that are numbers are none of this: there is no field 1 with a length.
+        key = _first_string(data, at, end)
+        if not self._masking.is_secret_key(key.decode("utf-8", "replace")):
+            return False
+        self.add(f"key: {quote(key, self._left)} value: <masked>")
         return True
 
     def _is_secret(self, field: FieldDescriptor) -> bool:
@@ -316,6 +331,17 @@ def _skip(data: bytes, at: int, end: int, kind: int, depth: int) -> int:
     if at > end:
         raise _Broken("it ends in a field")
     return at
+
+
+def _first_string(data: bytes, at: int, end: int) -> bytes:
+    """Field 1, as far as it is there."""
+    while at < end:
+        tag, at = _varint(data, at, end)
+        if tag == 0x0A:
+            size, at = _varint(data, at, end)
+            return data[at : min(at + size, end)]
+        at = _skip(data, at, end, tag & 7, 0)
+    return b""
 
 
 def _is_message(data: bytes, most: int) -> bool:
