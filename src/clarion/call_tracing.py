@@ -16,7 +16,7 @@ Rules it keeps:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from clarion.protocol.outcome import Metadata, Outcome
@@ -33,6 +33,7 @@ __all__ = [
     "ClientTracing",
     "Installed",
     "MethodMeasure",
+    "PolicyMetrics",
     "ServerCallStart",
     "ServerCallTracer",
     "ServerMeasure",
@@ -42,6 +43,7 @@ __all__ = [
     "client_tracings",
     "failed",
     "install",
+    "policy_metrics",
     "server_tracing",
     "server_tracings",
 ]
@@ -157,6 +159,14 @@ class CallTracer:
         """An attempt begins. Returns who hears what becomes of it, or None."""
         return None
 
+    def never_placed(self, outcome: Outcome, *, hedged: bool) -> None:
+        """An attempt is over that never got a connection, though the name was resolved; `attempt` was not asked for it.
+
+        Args:
+            outcome: how.
+            hedged: see `AttemptStart`.
+        """
+
     def retry_in(self, delay: float) -> None:
         """There will be another attempt in `delay` seconds."""
 
@@ -187,7 +197,7 @@ class ClientMeasure:
 
     Attributes:
         now: its clock, in seconds.
-        attempt_started: an attempt went onto a stream.
+        attempt_started: an attempt went onto a stream; or it is over, and never got a connection.
     """
 
     now: Callable[[], float]
@@ -210,6 +220,10 @@ class ClientMeasure:
     def ended(self, code: StatusCode, took: float, never_tried: bool) -> None:
         """A call is over; if `never_tried`, it never was on a stream."""
         raise NotImplementedError
+
+
+PolicyMetrics = Callable[[Any, float, Mapping[str, str]], object]
+"""Records what load-balancing policies tell of themselves: a `PolicyMetric`, a value, labels."""
 
 
 class _Argument:
@@ -236,6 +250,17 @@ class ClientTracing(_Argument):
             None if its calls are not traced.
         """
         raise NotImplementedError
+
+    def policy_metrics(self, target: str) -> PolicyMetrics | None:
+        """Who records what the load-balancing policies of a channel tell of themselves (gRFC A79).
+
+        Args:
+            target: the channel's, in its canonical form.
+
+        Returns:
+            None if nobody does. What is returned is called from any thread, often with a lock held, and must not block.
+        """
+        return None
 
 
 # The server's side
@@ -392,6 +417,18 @@ def client_tracing(*given: Any) -> ClientTracing | None:
     return client_tracings(tracings)
 
 
+def policy_metrics(tracing: ClientTracing | None, target: str) -> PolicyMetrics | None:
+    """Who records what the policies of a channel tell, and never raises; see `ClientTracing.policy_metrics`."""
+    found = [] if tracing is None else _ask([tracing], lambda each: each.policy_metrics(target))
+    if not found:
+        return None
+
+    def record(metric: Any, value: float, labels: Mapping[str, str]) -> None:
+        _ask(found, lambda each: each(metric, value, labels))
+
+    return record
+
+
 def server_tracing(given: Any) -> ServerTracing | None:
     """What traces the calls of a server that is being made; see `client_tracing`."""
     tracings = _server_tracings
@@ -479,6 +516,14 @@ class _SeveralClientTracings(ClientTracing):
 
         return begin
 
+    def policy_metrics(self, target: str) -> PolicyMetrics | None:
+        several = _ask(self._tracings, lambda each: each.policy_metrics(target))
+
+        def record(metric: Any, value: float, labels: Mapping[str, str]) -> None:
+            _ask(several, lambda each: each(metric, value, labels))
+
+        return record if several else None
+
 
 class _SeveralCallTracers(_Several, CallTracer):
     __slots__ = ()
@@ -494,6 +539,9 @@ class _SeveralCallTracers(_Several, CallTracer):
     def attempt(self, start: AttemptStart) -> AttemptTracer | None:
         tracers = _ask(self._tracers, lambda each: each.attempt(start))
         return _SeveralAttemptTracers(tracers) if tracers else None
+
+    def never_placed(self, outcome: Outcome, *, hedged: bool) -> None:
+        self._tell("never_placed", outcome, hedged=hedged)
 
     def retry_in(self, delay: float) -> None:
         self._tell("retry_in", delay)

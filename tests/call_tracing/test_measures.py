@@ -122,10 +122,11 @@ def test_without_a_connection() -> None:
             with pytest.raises(clarion.RpcError):
                 channel.unary_unary("/a/b")(b"", timeout=timeout)
     assert clients.measure.heard == [
+        ("attempt", "UNAVAILABLE", 0, 0),
         ("call", "UNAVAILABLE", True),
         ("call", "DEADLINE_EXCEEDED", True),
     ]
-    assert clients.measure.begun == 0
+    assert clients.measure.begun == 1
 
 
 def test_a_server_that_stops() -> None:

@@ -68,6 +68,7 @@ def drive_client(tracing: Any) -> None:
     begin = tracing.method("target", "/a/b", True)
     call = begin(None, ((b":path", b"/a/b"),))
     call.name_resolved()
+    call.never_placed(OK, hedged=False)
     attempt = call.attempt(ATTEMPT)
     attempt.headers_sent()
     attempt.message_sent(b"1", b"1")
@@ -164,6 +165,43 @@ def test_what_is_left_out() -> None:
         ClientTracing().method("t", "/a/b", True)
     with pytest.raises(NotImplementedError):
         ServerTracing().call(CALL)
+
+
+class Recording(Quiet):
+    """Records what policies tell, or raises, or does not want to hear of it."""
+
+    def __init__(self, error: Exception | None = None, wants: bool = True) -> None:
+        super().__init__("call")
+        self.error, self.wants = error, wants
+        self.heard: list[Any] = []
+
+    def policy_metrics(self, target: str) -> Any:
+        return (lambda *what: self.record(target, *what)) if self.wants else None
+
+    def record(self, *what: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        self.heard.append(what)
+
+
+def test_what_policies_tell(caplog: pytest.LogCaptureFixture) -> None:
+    assert call_tracing.policy_metrics(None, "target") is None
+    assert call_tracing.policy_metrics(Quiet("call"), "target") is None
+    quiet = call_tracing.client_tracings([Quiet("call"), Recording(wants=False)])
+    assert call_tracing.policy_metrics(quiet, "target") is None
+    first, last = Recording(), Recording()
+    alone = call_tracing.policy_metrics(first, "alone")
+    assert alone is not None
+    alone("metric", 1, {})
+    several = [first, Recording(ValueError("no")), Quiet("call"), last]
+    both = call_tracing.policy_metrics(call_tracing.client_tracings(several), "target")
+    assert both is not None
+    both("metric", 2, {"kind": "great"})
+    both("metric", 3, {})
+    heard = [("target", "metric", 2, {"kind": "great"}), ("target", "metric", 3, {})]
+    assert first.heard == [("alone", "metric", 1, {}), *heard]
+    assert last.heard == heard
+    assert len(caplog.records) == 1
 
 
 class Broken(ClientTracing):

@@ -23,9 +23,11 @@ from clarion.load_balancing import (
     PickInfo,
     Policy,
     PolicyConfig,
+    PolicyMetric,
     QueuePicker,
     Update,
 )
+from clarion.load_balancing.metrics import NO_LABELS
 from clarion.load_balancing.policy import StateWatcher
 from clarion.load_balancing.unavailable import unavailable
 from clarion.resolver.target import Address, HostPort
@@ -173,6 +175,7 @@ class FakeHelper:
         connects: the addresses that were asked to connect.
         made: all subchannels there ever were.
         resolutions: how often resolution was asked for.
+        recorded: what was recorded: names without "grpc.lb.", values, and labels if there were some.
         chances: the next random numbers; 0.0 when there are none left.
         health_checked: new subchannels have health checks.
     """
@@ -184,6 +187,7 @@ class FakeHelper:
         self.connects: list[str] = []
         self.made: list[FakeSubchannel] = []
         self.resolutions = 0
+        self.recorded: list[Any] = []
         self.chances: deque[float] = deque()
         self.health_checked = False
         self.policy: Policy | None = None
@@ -224,6 +228,10 @@ class FakeHelper:
 
     def request_resolution(self) -> None:
         self.resolutions += 1
+
+    def record(self, metric: PolicyMetric, value: float = 1, labels: Any = NO_LABELS) -> None:
+        name = metric.name.removeprefix("grpc.lb.")
+        self.recorded.append((name, value, dict(labels)) if labels else (name, value))
 
     # What tests ask
 

@@ -15,6 +15,7 @@ pytest.importorskip("opentelemetry.sdk.metrics", reason="opentelemetry-sdk is no
 from opentelemetry.metrics import NoOpMeterProvider
 
 from clarion.call_tracing import CLIENT_TRACING, install
+from clarion.resolver import Resolution, Resolver, register
 from clarion.telemetry import (
     DEFAULT_METRICS,
     EXPERIMENTAL_METRICS,
@@ -209,26 +210,67 @@ def test_filters(rigs: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert "raised for 'bad/Thing'" in caplog.text
 
 
-def test_no_connection() -> None:
-    """An attempt that never finds a connection is one all the same; a call that was given up before is not."""
+class Nameless(Resolver):
+    """Finds nothing."""
+
+    scheme = "nameless"
+
+    def start(self) -> None:
+        self.helper.update(Resolution(error="nobody has that name"))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+NOWHERE = "unix:/nowhere/at/all"
+OFTEN = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.01s",
+    "maxBackoff": "0.01s",
+    "backoffMultiplier": 1,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+AT_ONCE = {"maxAttempts": 3, "hedgingDelay": "0s", "nonFatalStatusCodes": ["UNAVAILABLE"]}
+
+
+@pytest.mark.parametrize("wanted", [DEFAULT_METRICS, METRICS])
+@pytest.mark.parametrize(
+    ("target", "policy", "named", "attempts"),
+    [
+        # gRFC A66: attempts begin when the name is known, and before there is a connection for them.
+        (NOWHERE, {}, {}, {"UNAVAILABLE": 2}),
+        (NOWHERE, {}, {"timeout": 0.05, "wait_for_ready": True}, {"DEADLINE_EXCEEDED": 2}),
+        (NOWHERE, {"retryPolicy": OFTEN}, {}, {"UNAVAILABLE": 6}),
+        (NOWHERE, {"hedgingPolicy": AT_ONCE}, {}, {"UNAVAILABLE": 6}),
+        # Given up before.
+        (NOWHERE, {}, {"timeout": 0}, {}),
+        # Without a name there are none.
+        ("nameless:///x", {}, {}, {}),
+        ("nameless:///x", {}, {"timeout": 0.05, "wait_for_ready": True}, {}),
+    ],
+)
+def test_no_connection(
+    target: str, policy: Any, named: Any, attempts: dict[str, int], wanted: Any
+) -> None:
+    register(Nameless)
     metrics = Metrics()
-    plugin = OpenTelemetryPlugin(meter_provider=metrics.provider)
-    with clarion.insecure_channel(
-        "unix:/nowhere/at/all", options=plugin.channel_options()
-    ) as channel:
+    plugin = OpenTelemetryPlugin(meter_provider=metrics.provider, metrics=wanted)
+    config = json.dumps({"methodConfig": [{"name": [{}], **policy}]})
+    options = [*plugin.channel_options(), ("grpc.service_config", config)]
+    with clarion.insecure_channel(target, options=options) as channel:
         call = channel.unary_unary("/a/b", _registered_method=True)
-        with pytest.raises(clarion.RpcError):
-            call(b"")
-        with pytest.raises(clarion.RpcError):
-            call(b"", timeout=0)
+        for _ in range(2):
+            with pytest.raises(clarion.RpcError):
+                call(b"", **named)
     points = metrics.points()
-    assert [point.value for point in points[CLIENT + "started"]] == [1]
-    (attempt,) = points[CLIENT + "duration"]
-    assert attempt.attributes["grpc.status"] == "UNAVAILABLE"
-    assert [point.attributes["grpc.status"] for point in points["grpc.client.call.duration"]] == [
-        "DEADLINE_EXCEEDED",
-        "UNAVAILABLE",
-    ]
+    begun = points.get(CLIENT + "started", [])
+    assert sum(point.value for point in begun) == sum(attempts.values())
+    ended = points.get(CLIENT + "duration", [])
+    assert {point.attributes["grpc.status"]: point.count for point in ended} == attempts
+    assert sum(point.count for point in points["grpc.client.call.duration"]) == 2
+    if policy and wanted is METRICS:
+        name = "retries" if "retryPolicy" in policy else "hedges"
+        assert points[f"grpc.client.call.{name}"][0].sum == 4
 
 
 def test_for_one_channel_or_server() -> None:
@@ -250,6 +292,35 @@ def test_for_one_channel_or_server() -> None:
     call_sync(rig.channel, "unary_unary")
     rig.close()
     assert [point.value for point in metrics.points()[CLIENT + "started"]] == [1]
+
+
+@pytest.mark.parametrize("wanted", [DEFAULT_METRICS, ["grpc.client.call.duration"]])
+def test_plugins_that_share_a_provider(wanted: Any) -> None:
+    metrics = Metrics()
+    plugins = [
+        OpenTelemetryPlugin(meter_provider=metrics.provider, metrics=wanted) for _ in range(2)
+    ]
+    for calls, plugin in enumerate(plugins, 1):
+        rig = Rig(plugin.channel_options(), listen=False)
+        for _ in range(calls):
+            call_sync(rig.channel, "unary_unary")
+        rig.close()
+    points = metrics.points()
+    assert sum(point.count for point in points["grpc.client.call.duration"]) == 3
+    if wanted is DEFAULT_METRICS:
+        assert sum(point.value for point in points[CLIENT + "started"]) == 3
+
+
+def test_plugins_that_share_labels() -> None:
+    metrics = Metrics()
+    meter = metrics.provider.get_meter("test")
+    for count in (2, 3):
+        counter = batches.Batches(meter, [CLIENT + "started"]).counter(CLIENT + "started")
+        assert counter is not None
+        increase = counter({"grpc.method": "a/b"})
+        for _ in range(count):
+            increase()
+    assert [point.value for point in metrics.points()[CLIENT + "started"]] == [5]
 
 
 def test_optional_labels(rigs: Any) -> None:

@@ -34,6 +34,7 @@ from clarion.aio.intercepted_calls import InterceptedCall
 from clarion.aio.interceptors import ClientInterceptor, client_interceptors_by_kind
 from clarion.aio.runtime import AioRuntime
 from clarion.call_timeline import channel_tracing
+from clarion.call_tracing import policy_metrics
 from clarion.channelz_data import CHANNEL, record
 from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
@@ -73,6 +74,7 @@ class _OnLoop:
         self.core = self._make_core(channel)
         self.core.sources = channel.sources
         self.core.node = channel.node
+        self.core.policy_metrics = channel.policy_metrics
 
     def _make_core(self, channel: Channel) -> ChannelCore:
         target, options, security = channel.target, channel.options, channel.security
@@ -112,6 +114,7 @@ class Channel(interfaces.Channel):
         # Who traces the calls, and the target as they know it.
         self._tracing = channel_tracing(self.options.arguments, self.options.timeline)
         self._target_name = canonical(target, parsed)
+        self.policy_metrics = policy_metrics(self._tracing, self._target_name)
         self.security: Any = None
         self.has_credentials = credentials is not None
         self.credentials = credentials

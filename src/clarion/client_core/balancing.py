@@ -21,6 +21,7 @@ from clarion.connectivity import ChannelConnectivity
 from clarion.load_balancing import pick_first
 from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.graceful_switch import GracefulSwitch
+from clarion.load_balancing.metrics import NO_LABELS, PolicyMetric
 from clarion.load_balancing.pick import Picker
 from clarion.load_balancing.policy import Update
 from clarion.load_balancing.registry import PolicyConfig, find_policy, parse_policy_list
@@ -75,6 +76,11 @@ class Balancing:
         # What the policy said last, and the service config that it was said under.
         self._said: tuple[ChannelConnectivity, Picker] | None = None
         self._said_under: ServiceConfig | None = None
+
+    @property
+    def name_known(self) -> bool:
+        """Whether the name was resolved, so that there is a policy to ask."""
+        return self._policy is not None
 
     def start(self) -> None:
         """Resolve the target."""
@@ -313,6 +319,7 @@ class _PolicyHelper:
         self.target = core.target.authority
         self.update_state = balancing.picker_changed
         self.request_resolution = balancing.request_resolution
+        self._record = core.policy_metrics
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         return self._core.runtime.call_later(delay, self._balancing.guard(callback))
@@ -322,3 +329,9 @@ class _PolicyHelper:
 
     def create_subchannel(self, address: Address, attributes: Mapping[str, Any]) -> Subchannel:
         return self._core.create_subchannel(address, self._balancing.guard)
+
+    def record(
+        self, metric: PolicyMetric, value: float = 1, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
+        if self._record is not None:
+            self._record(metric, value, labels)

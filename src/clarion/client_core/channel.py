@@ -36,6 +36,7 @@ from clarion.service_config import EMPTY, ServiceConfig
 from clarion.status import StatusCode
 
 if TYPE_CHECKING:
+    from clarion.call_tracing import PolicyMetrics
     from clarion.client_core.call import ClientCall
     from clarion.client_core.subchannel_call import SubchannelCall
 
@@ -107,6 +108,7 @@ class ChannelCore:
         calls, calls_failed: how many there were. Any thread adds to them, which takes no lock: between reading and
             writing an attribute the interpreter does not switch.
         node: what is recorded of the channel.
+        policy_metrics: who records what load-balancing policies tell of themselves, or None; it never raises.
         totals: what its connections counted that are gone.
     """
 
@@ -136,6 +138,7 @@ class ChannelCore:
         self.told_of_no_health = self.told_of_no_load = False
         self.calls = self.calls_failed = 0
         self.node = NOT_RECORDED
+        self.policy_metrics: PolicyMetrics | None = None
         self.totals = Totals()
         self._subchannels: set[Subchannel] = set()
         self._failures: dict[Address, str] = {}
@@ -156,6 +159,11 @@ class ChannelCore:
         unresolved = self._balancing.unresolved if self._balancing is not None else ""
         failures = [f"{address}: {why}" for address, why in self._failures.items()]
         return "; ".join(failures or filter(None, [unresolved]))
+
+    @property
+    def name_known(self) -> bool:
+        """Whether the target's name was resolved since the channel was last IDLE."""
+        return self._balancing is not None and self._balancing.name_known
 
     def awaited_by(self, waiting: Pending) -> str:
         """What a call that is not on its way waits for, for error texts; from any thread."""
@@ -258,7 +266,7 @@ class ChannelCore:
         elif type(pick) is Fail and not waiting.wait_for_ready:
             waiting.link_failed(pick.outcome)
             return
-        call.delayed(resolved=True)
+        call.delayed(resolved=self.name_known)
         self._waiting.append(waiting)
         if self.state is _IDLE:
             self.connect()

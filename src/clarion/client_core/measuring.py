@@ -59,16 +59,43 @@ class MeasuredCall(ClientCall):
     _received = 0
     _hedged = False
     _tried = False
+    # An attempt has begun, and waits for a connection.
+    _placing = False
 
     # What `ClientCall` does
 
     def delayed(self, *, resolved: bool) -> None:
         super().delayed(resolved=resolved)
-        if resolved and not self._tried:
-            self._tried = True
-            self.attempt_begun = self.measure.now()
+        if resolved:
+            self._placing = True
+            if not self._tried:
+                self._tried = True
+                self.attempt_begun = self.measure.now()
+
+    def link_failed(self, outcome: Outcome) -> None:
+        if self.outcome is None and self.hedging is None and self.core.name_known:
+            self._never_placed(outcome)
+        super().link_failed(outcome)
+
+    def failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
+        if attempt is None and self.hedging is not None and self.core.name_known:
+            self._never_placed(outcome)
+        super().failed(attempt, outcome)
+
+    def hedging_failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
+        if attempt is None and self.outcome is None and self.core.name_known:
+            self._never_placed(outcome)
+        super().hedging_failed(attempt, outcome)
+
+    def _never_placed(self, outcome: Outcome) -> None:
+        """gRFC A66: an attempt begins before there is a connection for it. This one had none."""
+        self._placing = False
+        measure = self.measure
+        measure.attempt_started()
+        measure.attempt_ended(outcome.code, measure.now() - self.attempt_begun, 0, 0)
 
     def opened(self) -> None:
+        self._placing = False
         if not self._hedged:
             self.measure.attempt_started()
         super().opened()
@@ -111,6 +138,8 @@ class MeasuredCall(ClientCall):
     def tell_ended(self) -> None:
         """The call ended without an attempt in progress, or its attempts tell of themselves."""
         assert self.outcome is not None
+        if self._placing and self.attempt is None and not self._hedged:
+            self._never_placed(self.outcome)
         never = self.attempt is None and not self._failed and not self._hedged
         self.measure.ended(self.outcome.code, self.measure.now() - self.begun, never)
 

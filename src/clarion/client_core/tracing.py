@@ -174,6 +174,8 @@ class TracedCall(ClientCall):
     configured = True
     tracer: CallTracer = _NO_CALL
     _awaited = _NOTHING
+    # An attempt has begun, and waits for a connection.
+    _placing = False
     _attempts_before = -1
 
     def begin_tracing(self, tracing: ClientMethodTracing) -> None:
@@ -189,6 +191,7 @@ class TracedCall(ClientCall):
 
     def _trace(self, attempt: _Traced, before: int, delayed: bool, transparent: bool) -> None:
         start, link = self.start, attempt.link
+        self._placing = False
         timeout = None
         if start.deadline is not None:
             timeout = start.deadline - link.connection.now()
@@ -223,6 +226,29 @@ class TracedCall(ClientCall):
         if self._awaited == _NAME:
             self._tell_resolved()
         self._awaited = _CONNECTION
+        self._placing = True
+
+    def link_failed(self, outcome: Outcome) -> None:
+        if self.outcome is None and self.hedging is None and self.core.name_known:
+            self._tell_never_placed(outcome, hedged=False)
+        super().link_failed(outcome)
+
+    def failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
+        if attempt is None and self.hedging is not None and self.core.name_known:
+            self._tell_never_placed(outcome, hedged=True)
+        super().failed(attempt, outcome)
+
+    def hedging_failed(self, attempt: Attempt | None, outcome: Outcome) -> None:
+        if attempt is None and self.outcome is None and self.core.name_known:
+            self._tell_never_placed(outcome, hedged=True)
+        super().hedging_failed(attempt, outcome)
+
+    def _tell_never_placed(self, outcome: Outcome, *, hedged: bool) -> None:
+        self._placing = False
+        try:
+            self.tracer.never_placed(outcome, hedged=hedged)
+        except Exception as error:
+            self._drop_tracer(error)
 
     def pack(self, payload: bytes) -> tuple[bytes, bytes]:
         if self.start.compressor is None:
@@ -300,6 +326,8 @@ class TracedCall(ClientCall):
 
     def tell_ended(self) -> None:
         """`outcome` is there."""
+        if self._placing and self.outcome is not None:
+            self._tell_never_placed(self.outcome, hedged=self.hedging is not None)
         # Once: nothing is heard after it.
         tracer, self.tracer = self.tracer, _NO_CALL
         assert self.outcome is not None

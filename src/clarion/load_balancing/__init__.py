@@ -10,6 +10,7 @@ service config: `{"loadBalancingConfig": [{"my_policy": {}}]}`.
 from __future__ import annotations
 
 from clarion.load_balancing.config_error import ConfigError
+from clarion.load_balancing.metrics import PolicyMetric
 from clarion.load_balancing.pick import (
     QUEUE,
     Done,
@@ -41,6 +42,7 @@ __all__ = [
     "Picker",
     "Policy",
     "PolicyConfig",
+    "PolicyMetric",
     "Queue",
     "QueuePicker",
     "Subchannel",

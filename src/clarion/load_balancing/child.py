@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from clarion.connectivity import ChannelConnectivity
+from clarion.load_balancing.metrics import NO_LABELS, PolicyMetric
 from clarion.load_balancing.pick import Picker, QueuePicker
 from clarion.load_balancing.policy import Helper, Policy, Subchannel, Timer
 from clarion.resolver.target import Address
@@ -65,6 +66,12 @@ class ForwardingHelper:
     def request_resolution(self) -> None:
         """See `Helper`."""
         self.helper.request_resolution()
+
+    def record(
+        self, metric: PolicyMetric, value: float = 1, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
+        """See `Helper`."""
+        self.helper.record(metric, value, labels)
 
 
 class Child(ForwardingHelper, Generic[_Kind]):

@@ -16,6 +16,12 @@ from typing import Any, Final
 from clarion.connectivity import ChannelConnectivity
 from clarion.load_balancing.child import ForwardingHelper
 from clarion.load_balancing.graceful_switch import GracefulSwitch
+from clarion.load_balancing.metrics import (
+    DETECTION_METHOD,
+    EJECTIONS_ENFORCED,
+    EJECTIONS_UNENFORCED,
+    UNENFORCED_REASON,
+)
 from clarion.load_balancing.outlier_config import OutlierConfig, read_outlier_config
 from clarion.load_balancing.pick import Done, Pick, Picked, Picker, PickInfo
 from clarion.load_balancing.policy import (
@@ -192,7 +198,7 @@ class OutlierDetection(Policy):
         least = mean - statistics.pstdev(rates.values(), mean) * rule.threshold
         for endpoint, rate in rates.items():
             if rate < least:
-                self._eject(endpoint, now, rule.enforcement)
+                self._eject(endpoint, now, rule.enforcement, "success_rate")
 
     def _eject_by_failure_percentage(self, now: float) -> None:
         rule = self._config.failure_percentage
@@ -207,19 +213,28 @@ class OutlierDetection(Policy):
             return
         for endpoint in busy:
             if 100 * endpoint.past.failures / endpoint.past.volume > rule.threshold:
-                self._eject(endpoint, now, rule.enforcement)
+                self._eject(endpoint, now, rule.enforcement, "failure_percentage")
 
-    def _eject(self, endpoint: _Endpoint, now: float, enforcement: int) -> None:
+    def _eject(self, endpoint: _Endpoint, now: float, enforcement: int, method: str) -> None:
         """Eject `endpoint`, unless too many are, or chance is for it; one may always be."""
         ejected = sum(each.ejected_at is not None for each in self._endpoints.values())
         if endpoint.ejected_at is not None:
             # Calls that began before it was.
             return
         if ejected and 100 * ejected / len(self._endpoints) >= self._config.most_ejected:
+            self._spare(method, "max_ejection_overflow")
             return
         if int(self.helper.random() * 100) < enforcement:
             endpoint.multiplier += 1
+            self.helper.record(EJECTIONS_ENFORCED, 1, {DETECTION_METHOD: method})
             self._set_ejected(endpoint, now)
+        else:
+            self._spare(method, "enforcement_percentage")
+
+    def _spare(self, method: str, reason: str) -> None:
+        """An outlier is not ejected."""
+        labels = {DETECTION_METHOD: method, UNENFORCED_REASON: reason}
+        self.helper.record(EJECTIONS_UNENFORCED, 1, labels)
 
     def _set_ejected(self, endpoint: _Endpoint, since: float | None) -> None:
         endpoint.ejected_at = since

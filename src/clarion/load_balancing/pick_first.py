@@ -27,6 +27,11 @@ from typing import Any, Final
 
 from clarion.connectivity import ChannelConnectivity
 from clarion.load_balancing.config_reader import ConfigReader, flag
+from clarion.load_balancing.metrics import (
+    PICK_FIRST_DISCONNECTIONS,
+    PICK_FIRST_FAILED,
+    PICK_FIRST_SUCCEEDED,
+)
 from clarion.load_balancing.pick import FixedPicker, Picked, Picker, QueuePicker
 from clarion.load_balancing.policy import Endpoint, Helper, Policy, Subchannel, Timer, Update
 from clarion.load_balancing.unavailable import unavailable
@@ -192,8 +197,10 @@ class PickFirst(Policy):
         attempt.state = state
         if state is _TRANSIENT_FAILURE:
             attempt.why = why
+            self.helper.record(PICK_FIRST_FAILED)
         if attempt is self._selected:
             self._selected = None
+            self.helper.record(PICK_FIRST_DISCONNECTIONS)
             if state is _IDLE:
                 self._publish(_IDLE, QueuePicker())
             else:
@@ -201,6 +208,7 @@ class PickFirst(Policy):
                 self._begin()
             self.helper.request_resolution()
         elif state is _READY:
+            self.helper.record(PICK_FIRST_SUCCEEDED)
             self._select(attempt)
         elif not attempt.wanted:
             return

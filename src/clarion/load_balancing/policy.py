@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from clarion.connectivity import ChannelConnectivity
+from clarion.load_balancing.metrics import NO_LABELS, PolicyMetric
 from clarion.load_balancing.pick import Picker
 from clarion.resolver.endpoint import Endpoint
 from clarion.resolver.target import Address
@@ -138,6 +139,14 @@ class Helper(Protocol):
 
     def request_resolution(self) -> None:
         """Addresses seem out of date: resolve the name again, when its minimum interval is over."""
+
+    def record(
+        self, metric: PolicyMetric, value: float = 1, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
+        """Tell those who record metrics of the channel (gRFC A79), if anybody does: add `value`, or take it down.
+
+        It never raises, and does next to nothing where nobody records. Not for pickers: they run for each call.
+        """
 
 
 class Policy(ABC):

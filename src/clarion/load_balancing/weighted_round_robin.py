@@ -20,6 +20,12 @@ from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.config_reader import ConfigReader, duration, flag, number
 from clarion.load_balancing.endpoint_sharding import EndpointChild, EndpointSharding
 from clarion.load_balancing.load_report import LoadReport
+from clarion.load_balancing.metrics import (
+    WRR_FALLBACK,
+    WRR_NOT_YET_USABLE,
+    WRR_STALE,
+    WRR_WEIGHTS,
+)
 from clarion.load_balancing.pick import Done, FixedPicker, Pick, Picked, Picker, PickInfo
 from clarion.load_balancing.policy import (
     Endpoint,
@@ -143,6 +149,11 @@ class _Endpoint(EndpointChild):
                 since = before.since
         self._weight = _Weight(weight, now, since)
 
+    def stale(self, config: WeightedRoundRobinConfig, now: float) -> bool:
+        """Whether there was a weight, and it expired."""
+        weight = self._weight
+        return weight is not None and now - weight.updated >= config.expiration_period
+
     def weight(self, config: WeightedRoundRobinConfig, now: float) -> float:
         """The weight; 0 if there is none."""
         weight = self._weight
@@ -228,10 +239,23 @@ class WeightedRoundRobin(EndpointSharding):
             self._timer.cancel()
         config, now = self.config, self.helper.now()
         assert self._picker is not None
-        self._picker.weights = stride_weights(
-            [child.weight(config, now) for child in self._weighed]
-        )
+        weights = [child.weight(config, now) for child in self._weighed]
+        chosen = self._picker.weights = stride_weights(weights)
+        self._record(weights, now, fallback=chosen is None)
         self._timer = self.helper.call_later(config.update_period, self._weigh)
+
+    def _record(self, weights: Sequence[float], now: float, *, fallback: bool) -> None:
+        record = self.helper.record
+        if fallback:
+            record(WRR_FALLBACK)
+        stale = sum(child.stale(self.config, now) for child in self._weighed)
+        unusable = weights.count(0.0) - stale
+        if stale:
+            record(WRR_STALE, stale)
+        if unusable:
+            record(WRR_NOT_YET_USABLE, unusable)
+        for weight in weights:
+            record(WRR_WEIGHTS, weight)
 
     def _stop(self) -> None:
         self._picker = None

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from clarion.connectivity import ChannelConnectivity
-from clarion.load_balancing.child import Child
+from clarion.load_balancing.child import Child, ForwardingHelper
 from clarion.load_balancing.config_error import ConfigError
 from clarion.load_balancing.config_reader import ConfigReader, count, policy
 from clarion.load_balancing.graceful_switch import GracefulSwitch
 from clarion.load_balancing.hierarchy import by_child
+from clarion.load_balancing.metrics import LOCALITY, NO_LABELS, PolicyMetric
 from clarion.load_balancing.pick import Pick, Picker, PickInfo, QueuePicker
 from clarion.load_balancing.policy import Helper, Policy, Update
 from clarion.load_balancing.registry import PolicyConfig
@@ -79,7 +80,9 @@ class WeightedTarget(Policy):
                 self._children.pop(name).close()
             for name, target in self._targets.items():
                 if name not in self._children:
-                    self._children[name] = Child(self.helper, GracefulSwitch, self._changed)
+                    self._children[name] = Child(
+                        _Locality(self.helper, name), GracefulSwitch, self._changed
+                    )
                 share = Update(shares[name], target.policy, update.why_empty)
                 self._children[name].policy.update(share)
         finally:
@@ -125,6 +128,19 @@ class WeightedTarget(Policy):
     def _show(self, state: ChannelConnectivity, picker: Picker) -> None:
         self._state = state
         self.helper.update_state(state, picker)
+
+
+class _Locality(ForwardingHelper):
+    """Labels what a child records with its name (gRFC A78): below xDS that is a locality."""
+
+    def __init__(self, helper: Helper, name: str) -> None:
+        super().__init__(helper)
+        self._labels = {LOCALITY: name}
+
+    def record(
+        self, metric: PolicyMetric, value: float = 1, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
+        super().record(metric, value, {**self._labels, **labels})
 
 
 class _WeightedPicker(Picker):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from clarion.call_timeline import channel_tracing
+from clarion.call_tracing import policy_metrics
 from clarion.channelz_data import CHANNEL, record
 from clarion.client_core import ChannelCore, ChannelOptions, admit
 from clarion.client_core.invocation import Method
@@ -122,6 +123,7 @@ class Channel(interface.Channel):
                     core = self._make_core(self.runtime)
                     core.sources = self.sources
                     core.node = self.node
+                    core.policy_metrics = policy_metrics(self._tracing, self._target_name)
                     self.core = core
         return core
 

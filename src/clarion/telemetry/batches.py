@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from clarion.telemetry.definitions import METRICS
 from clarion.telemetry.sdk import has_internals, record_many
@@ -32,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 Labels = Mapping[str, str]
 # The values for each of several histograms.
 Columns = Sequence[Sequence[float]]
+Counted = tuple[Labels, int]
 
 FULL = 512
 """How many measurements of one series make a batch that does not wait for a reader."""
@@ -261,20 +263,19 @@ class Batches:
             return lambda labels: lambda: counter.add(1, labels)
         tallies: list[_Tally] = []
 
-        def observe(options: Any) -> list[Any]:
-            from opentelemetry.metrics import Observation
-
+        def observe() -> list[Counted]:
             # Readers ask for this before they look at the histograms.
             self.flush()
-            observations: list[Any] = []
+            counted: list[Counted] = []
 
             def look() -> None:
-                observations.extend(Observation(each.total(), each.labels) for each in tallies)
+                counted.extend((each.labels, each.total()) for each in tallies)
 
             self.exclusively(look, wait=True)
-            return observations
+            return counted
 
-        self._meter.create_observable_counter(name, [observe], metric.unit, metric.description)
+        create = self._meter.create_observable_counter
+        _observe(self._meter, create, observe, name, metric.unit, metric.description)
 
         def make(labels: Labels) -> Callable[[], object]:
             tally = _Tally(labels)
@@ -290,12 +291,56 @@ class Batches:
             "grpc.server.call.started",
         }:
 
-            def nothing(options: Any) -> list[Any]:
+            def nothing() -> list[Counted]:
                 self.flush()
                 return []
 
             # It has no value ever, so nothing of it is exported.
-            self._meter.create_observable_gauge("clarion.telemetry.flush", [nothing])
+            create = self._meter.create_observable_gauge
+            _observe(self._meter, create, nothing, "clarion.telemetry.flush", "", "")
+
+
+class _Asked(list[Callable[[], list[Counted]]]):
+    """Who is asked for the values of an observable instrument; the instrument keeps it."""
+
+    __slots__ = ("__weakref__",)
+
+
+# Those of a meter, by their names. They know the meter, so they must not be kept here.
+_ASKED: WeakKeyDictionary[Any, dict[str, weakref.ref[_Asked]]] = WeakKeyDictionary()
+_ASKING = threading.Lock()
+
+
+def _observe(
+    meter: Any,
+    create: Callable[..., Any],
+    look: Callable[[], list[Counted]],
+    name: str,
+    unit: str,
+    description: str,
+) -> None:
+    """Ask `look` for the values of an instrument, too: plugins may share a meter, and the SDK calls the first one alone."""
+    with _ASKING:
+        asked = _ASKED.setdefault(meter, {})
+        known = asked.get(name)
+        several = None if known is None else known()
+        if several is not None:
+            several.append(look)
+            return
+        several = _Asked([look])
+        asked[name] = weakref.ref(several)
+
+    def observe(options: Any) -> list[Any]:
+        from opentelemetry.metrics import Observation
+
+        totals: dict[tuple[tuple[str, str], ...], int] = {}
+        for look in list(several):
+            for labels, count in look():
+                key = tuple(labels.items())
+                totals[key] = totals.get(key, 0) + count
+        return [Observation(count, dict(key)) for key, count in totals.items()]
+
+    create(name, [observe], unit, description)
 
 
 def _renew_lock(batches: Batches | None) -> None:

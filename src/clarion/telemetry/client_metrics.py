@@ -15,19 +15,19 @@ from clarion.call_tracing import (
     ClientMethodTracing,
     ClientTracing,
     Fields,
+    PolicyMetrics,
     Stream,
 )
 from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
 from clarion.telemetry.batches import FULL, Batches, Group, Series, Together
 from clarion.telemetry.labels import CUSTOM, Labelling, current_call_label
+from clarion.telemetry.policy_metrics import PolicyRecorder
 
 __all__ = ["ClientMetrics"]
 
 # Enumerations look their members up anew each time.
 _OK = StatusCode.OK
-# A call that ends with one of these had perhaps no attempt yet.
-_ENDED_HERE = (StatusCode.CANCELLED, StatusCode.DEADLINE_EXCEEDED)
 
 # Held while series are made that others feed.
 _MAKING = threading.Lock()
@@ -42,10 +42,12 @@ class ClientMetrics(ClientTracing):
     Args:
         batches: the instruments.
         labelling: the labels.
+        policies: records what load-balancing policies tell.
     """
 
-    def __init__(self, batches: Batches, labelling: Labelling) -> None:
+    def __init__(self, batches: Batches, labelling: Labelling, policies: PolicyRecorder) -> None:
         self.labelling = labelling
+        self._policies = policies
         self.started = batches.counter("grpc.client.attempt.started")
         self.attempts = batches.group(
             "grpc.client.attempt.duration",
@@ -73,6 +75,10 @@ class ClientMetrics(ClientTracing):
             return kind(self._method(*named, current_call_label.get()))
 
         return begin
+
+    def policy_metrics(self, target: str) -> PolicyMetrics:
+        """See `ClientTracing`."""
+        return self._policies.of(target)
 
     def _method(self, method: str, target: str, custom: str) -> _Method:
         labels = {"grpc.method": method, "grpc.target": target}
@@ -129,10 +135,6 @@ class _Method(ClientMeasure):
 
     def ended(self, code: StatusCode, took: float, never_tried: bool) -> None:
         """See `ClientMeasure`."""
-        if never_tried and code not in _ENDED_HERE:
-            # There was no connection for it; an attempt is one that asks for it.
-            self.attempt_started()
-            self.attempts(code).add((took, *_NO_MESSAGES))
         self.calls(code).add((took,))
 
     def together(self, code: StatusCode) -> Together:
@@ -196,13 +198,17 @@ class _Call(CallTracer):
         self._tried = True
         return _Attempt(method, self._attempts_begin)
 
+    def never_placed(self, outcome: Outcome, *, hedged: bool) -> None:
+        # gRFC A66: attempts begin before there is a connection for them.
+        now, method = perf_counter(), self._method
+        begun = now if self._tried else self._attempts_begin
+        self._tried = True
+        method.attempt_started()
+        method.attempts(outcome.code).add((now - begun, *_NO_MESSAGES))
+
     def ended(self, outcome: Outcome) -> None:
         now = perf_counter()
         method, code = self._method, outcome.code
-        if not self._tried and code not in _ENDED_HERE:
-            # There was no connection for it; an attempt is one that asks for it.
-            method.attempt_started()
-            method.attempts(code).add((now - self._attempts_begin, *_NO_MESSAGES))
         series = method.ok_calls if code is _OK else method.calls(code)
         series.add((now - self._begun,))
 
@@ -253,6 +259,15 @@ class _RetriesToo(_Call):
         tracer = _Call.attempt(self, start)
         assert isinstance(tracer, _Attempt)
         return _WatchedAttempt(self, tracer)
+
+    def never_placed(self, outcome: Outcome, *, hedged: bool) -> None:
+        if self._tried:
+            if hedged:
+                self._hedges += 1
+            else:
+                self._retries += 1
+        _Call.never_placed(self, outcome, hedged=hedged)
+        self._idle_since = perf_counter()
 
     def attempt_over(self) -> None:
         """One of the attempts is."""

@@ -1,8 +1,10 @@
-"""The metrics there are: names, units and bucket boundaries (gRFCs A66, A96, A108)."""
+"""The metrics there are: names, units and bucket boundaries (gRFCs A66, A78, A91, A96, A108)."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from clarion.load_balancing.metrics import POLICY_METRICS
 
 __all__ = ["DEFAULT_METRICS", "EXPERIMENTAL_METRICS", "METRICS", "OPTIONAL_LABELS", "Metric"]
 
@@ -83,6 +85,10 @@ METRICS: dict[str, Metric] = {
             "grpc.client.call.retry_delay",
             "How long a client's call was without an attempt in progress, after the first",
             experimental=True,
+        ),
+        *(
+            Metric(each.name, each.unit, each.description, each.boundaries, each.experimental)
+            for each in POLICY_METRICS
         ),
     )
 }

@@ -61,6 +61,7 @@ class Labelling:
                 f"no optional labels: {', '.join(sorted(unknown))}; there are "
                 f"{', '.join(sorted(OPTIONAL_LABELS))}"
             )
+        self._wanted = wanted
         self.custom = CUSTOM in wanted
         # They are about xDS, and empty without it.
         self._per_attempt = {name: "" for name in _PER_ATTEMPT if name in wanted}
@@ -75,6 +76,10 @@ class Labelling:
         """The value of `grpc.method`."""
         name = path.removeprefix("/")
         return name if registered or _asked(self._method_filter, name, False) else _OTHER
+
+    def wanted(self, optional: Iterable[str]) -> list[str]:
+        """Those of some optional labels that are wanted."""
+        return [name for name in optional if name in self._wanted]
 
     def attempt(self, labels: dict[str, str]) -> dict[str, str]:
         """Labels of an attempt that is over; those of its call, with what is optional."""

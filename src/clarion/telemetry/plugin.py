@@ -20,6 +20,7 @@ from clarion.telemetry.batches import Batches
 from clarion.telemetry.client_metrics import ClientMetrics
 from clarion.telemetry.definitions import DEFAULT_METRICS, METRICS
 from clarion.telemetry.labels import Labelling
+from clarion.telemetry.policy_metrics import PolicyRecorder
 from clarion.telemetry.server_metrics import ServerMetrics
 from clarion.telemetry.traces import ClientTraces, ServerTraces
 
@@ -73,8 +74,10 @@ class OpenTelemetryPlugin:
         clients: list[ClientTracing] = []
         servers: list[ServerTracing] = []
         if meter_provider is not None:
-            batches = Batches(meter_provider.get_meter(_SCOPE, __version__), wanted)
-            clients.append(ClientMetrics(batches, labelling))
+            meter = meter_provider.get_meter(_SCOPE, __version__)
+            batches = Batches(meter, wanted)
+            policies = PolicyRecorder(meter, wanted, labelling)
+            clients.append(ClientMetrics(batches, labelling, policies))
             servers.append(ServerMetrics(batches, labelling))
             batches.flush_when_collected()
         if tracer_provider is not None:
