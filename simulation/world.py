@@ -120,6 +120,9 @@ class _Connection:
     peer_initial_window = recv_stream_window = 65_535
     peer_max_header_list_size = None
     work = 0
+    # What channelz counts.
+    opened = own_streams = calls_failed = 0
+    times = None
 
     def __init__(self, link: MemoryLink) -> None:
         self.closed = False
@@ -133,6 +136,7 @@ class _Connection:
         return b""
 
     def open_stream(self, attempt: Any, *block_and_message: bytes, end_stream: bool) -> None:
+        self.opened += 1
         self._link.open_stream(attempt)
 
     def want_stream(self) -> None: ...

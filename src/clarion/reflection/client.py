@@ -199,7 +199,7 @@ class Client(BaseClient):
         Raises:
             RpcError, ReflectionError: see `clarion.reflect`.
         """
-        self.services = tuple(self._ask(self._descriptors.list_services()))
+        self.services: tuple[str, ...] = tuple(self._ask(self._descriptors.list_services()))
 
     def __getitem__(self, name: str) -> Service:
         full = self._full_name(name)

@@ -33,7 +33,7 @@ class Method:
 
         self.descriptor = descriptor
         self.name: str = descriptor.name
-        self.path = f"/{descriptor.containing_service.full_name}/{descriptor.name}"
+        self.path: str = f"/{descriptor.containing_service.full_name}/{descriptor.name}"
         self.request_type: Any = message_factory.GetMessageClass(descriptor.input_type)
         self.response_type: Any = message_factory.GetMessageClass(descriptor.output_type)
         self._metadata = tuple(metadata or ())

@@ -131,13 +131,14 @@ class IoThread:
         select = self._selector.select
         posted = self._posted
         while self._running:
-            ready = select(0 if posted else self._until_next_timer())
-            for key, events in ready:
+            for key, events in select(0 if posted else self._until_next_timer()):
                 owner: Watched | None = key.data
                 if owner is None:
                     self._drain()
                 else:
                     self._guard(owner.io_ready, events)
+                # What is over must not be kept until the next event.
+                del key, owner
             # Only what is there now: a callback that posts itself again must not starve the sockets.
             for _ in range(len(posted)):
                 self._guard(posted.popleft())
