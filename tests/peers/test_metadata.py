@@ -75,8 +75,7 @@ def test_metadata_over_the_hard_limit_is_refused(pair: Pair, pattern: str) -> No
         pytest.skip("grpc-js has no limit of 16 KiB: it takes what Node's HTTP/2 takes")
     large = ("x-large", "v" * 40_000)
     outcome = pair.call(pattern, requests_for(pattern, b"x"), large)
-    if pair.client_kind == "grpc-aio" and outcome.details == "Internal error from Core":
-        # It was still writing when the answer came, and lost it.
-        return
-    assert outcome.code == "RESOURCE_EXHAUSTED", outcome
+    # grpcio's asyncio client may lose the answer, if it comes while it is still writing.
+    lost = pair.client_kind == "grpc-aio" and outcome.details == "Internal error from Core"
+    assert lost or outcome.code == "RESOURCE_EXHAUSTED", outcome
     assert pair.call("unary_unary", [b"still there"]).code == "OK"
