@@ -8,6 +8,7 @@ Files that stand for a defect once found (`found-*`) stay as they are.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import socket
@@ -250,12 +251,56 @@ def _add_by_hand(corpus: _Corpus) -> None:
             corpus.add(target, f"value-{number}", data)
 
 
+def _add_web(corpus: _Corpus) -> None:
+    """What the protocols of the web have on the wire; messages and trailers are the same in all of them."""
+    packed = gzip.compress(b"a" * 200, mtime=0)
+    message = b"\0\0\0\0\5hello" + b"\1" + struct.pack(">I", len(packed)) + packed
+    trailers = b"grpc-status:5\r\ngrpc-message:no %C3%A9\r\nx-bin:AAEC\r\n"
+    end = b'{"error":{"code":"aborted","details":[{"type":"a.B","value":"QQ"}]},"metadata":{"x":["1"]}}'
+    grpc = message + b"\x80" + struct.pack(">I", len(trailers)) + trailers
+    connect = message + b"\2" + struct.pack(">I", len(end)) + end
+    text = base64.b64encode(message) + base64.b64encode(grpc[len(message) :])
+    bodies = (
+        grpc,
+        message,
+        text,
+        base64.b64encode(message),
+        connect,
+        b"\n\1a",
+        end,
+        message,
+        b"\n\1a",
+    )
+    for case, body in enumerate(bodies):
+        for encoding in (0, 1):
+            corpus.add("web_bodies", f"case-{case}-{encoding}", bytes([encoding, case, 3]) + body)
+    corpus.add("web_bodies", "bomb", b"\0\5\0" + gzip.compress(bytes(5000), mtime=0))
+    query = _piece(b"connect=v1&encoding=json&message=%7B%7D&base64=1")
+    listed = b"".join(b"\3" + bytes([name, value]) for name, value in ((0, 0), (1, 4), (2, 6)))
+    metadata = b"\0" + _piece(b"x-bin") + _piece(b"AAE=") + b"\1\6" + _piece(b"1500")
+    for number, data in enumerate(
+        (query, query + listed, query + listed + metadata, b"\0\3\0\1\3\3\4")
+    ):
+        corpus.add("web_heads", f"head-{number}", b"\0" + data)
+    for number, data in enumerate((trailers, b"A: b\n\r\n", b"a : b\r\n")):
+        corpus.add("web_heads", f"trailers-{number}", b"\1" + data)
+    texts = (
+        end,
+        b'{"name":"\\u00e9","number":7,"type":"TYPE_INT32"}',
+        b"[" * 200,
+        b'{"a":1,"a":NaN}',
+    )
+    for number, data in enumerate(texts):
+        corpus.add("web_heads", f"json-{number}", b"\2" + data)
+
+
 def main() -> None:
     """Write everything anew."""
     corpus = _Corpus()
     for name, calls in CALLS.items():
         _add_exchange(corpus, name, _record(calls))
     _add_by_hand(corpus)
+    _add_web(corpus)
 
 
 if __name__ == "__main__":

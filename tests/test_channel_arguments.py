@@ -26,6 +26,7 @@ OWN = {
     "clarion.kubernetes_api_server",
     "clarion.propagate",
     "clarion.server_call_tracing",
+    "clarion.web",
     "clarion.timeline",
 }
 # grpcio's documented names: those of its header of channel arguments and of compression, and Python's own.

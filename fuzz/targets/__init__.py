@@ -28,6 +28,8 @@ NAMES = (
     "percent",
     "base64",
     "target",
+    "web_bodies",
+    "web_heads",
 )
 
 

@@ -25,7 +25,7 @@ from clarion.call_tracing import server_tracing
 from clarion.channelz_data import SERVER, record
 from clarion.credentials.channel import ChannelCredentials
 from clarion.credentials.server import ServerCredentials, kind_of_server
-from clarion.http2 import Abort, ErrorCode, Keepalive, Lifetime
+from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.http2.watching import connection_type
 from clarion.listening import BACKLOG, Listener, bind, connections_within_reach
 from clarion.method import Compression, GenericRpcHandler, RpcMethodHandler
@@ -75,13 +75,7 @@ class ServerLink(Link):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         server = self._server
-        kind = server.call_type
-        self.connection = connection_type()(
-            self,
-            self.loop.time,
-            server.core.options.http2,
-            lambda connection, sid: kind(server, self, connection, sid),
-        )
+        self.connection = self.make_connection()
         self._keepalive = Keepalive(self.connection, self.later)
         self._lifetime = Lifetime(self.connection, self.later, random.random)
         self.since = self.loop.time()
@@ -102,6 +96,17 @@ class ServerLink(Link):
         if server.core.stopping:
             self._lifetime.drain()
         self.flush()
+
+    def make_connection(self) -> Connection:
+        """The HTTP/2 connection."""
+        server = self._server
+        kind = server.call_type
+        return connection_type()(
+            self,
+            self.loop.time,
+            server.core.options.http2,
+            lambda connection, sid: kind(server, self, connection, sid),
+        )
 
     def drain(self) -> None:
         """Take no more calls; close the connection when those on it are over."""
@@ -191,6 +196,11 @@ class Server(interfaces.Server):
             from clarion.aio.traced_calls import server_call_type
 
             self.call_type = server_call_type(self.core.tracing, bool(chain))
+        # What takes requests of other protocols, and connections of HTTP/1.1; see `clarion.web`.
+        self.web: Any = None
+        if settings.web is not None:
+            self.web = settings.web.for_front_end("aio")
+            self.call_type = self.web.call_type(self.call_type)
         self.core.node = record(SERVER, self, time.time, settings.trace_memory)
         self.core.node.log("Server created")
         self.migration_thread_pool = migration_thread_pool
@@ -286,11 +296,15 @@ class Server(interfaces.Server):
             keepalive=options.http2.keepalive,
         )
         listener.security = security
+        if self.web is not None:
+            self.web.add_port(security)
         self._listeners.append(listener)
         self.core.node.log(f"Listening on {address}, port {listener.port}")
         return listener.port
 
     def _accept(self, security: Any) -> asyncio.Protocol:
+        if security is None and self.web is not None:
+            return cast(asyncio.Protocol, self.web.protocol(self))
         link = ServerLink(self)
         if security is None:
             return link

@@ -23,7 +23,7 @@ from clarion.propagation import current_parent
 from clarion.protocol.messages import UnpackFailed, as_bytes
 from clarion.server_core.call import ServerCall
 from clarion.server_core.methods import Method
-from clarion.server_core.serving import raised_status
+from clarion.server_core.serving import raised_status, unreadable
 from clarion.status import StatusCode
 
 if TYPE_CHECKING:
@@ -232,9 +232,7 @@ class AioServerCall(ServerCall):
             return method.deserialize(message)
         except Exception as error:
             _LOG.warning("the request deserializer of %s raised: %r", method.path, error)
-            raise _Refused(
-                StatusCode.INTERNAL, f"Exception deserializing request! {error}"
-            ) from None
+            raise _Refused(*unreadable(error)) from None
 
     def _serialize(self, method: Method, response: Any) -> bytes:
         try:

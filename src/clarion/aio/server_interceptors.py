@@ -125,7 +125,9 @@ class InterceptedCall(ObservedCall, AioServerCall):
                 self.task = None
         if chosen is not None and not self.over:
             self.serve_as(chosen)
-            await AioServerCall._serve(self, chosen)
+            # Which may be another than `chosen`, for other encodings of messages.
+            assert self.method is not None
+            await AioServerCall._serve(self, self.method)
 
     def _finish_undecided(self, error: Exception) -> None:
         """An interceptor raised."""

@@ -171,7 +171,7 @@ class _TlsProtocol(asyncio.Protocol):
         agreed = False
         try:
             agreed = tls.handshake(data)
-            failure = "" if not agreed or tls.speaks_http2 else no_http2(tls)
+            failure = "" if not agreed or tls.speaks_http2 else self.without_http2(tls)
         except ssl.SSLError as error:
             failure = explain(error, tls)
         last = tls.take()
@@ -225,6 +225,10 @@ class _TlsProtocol(asyncio.Protocol):
             self._link.resume_writing()
 
     # The end of the handshake
+
+    def without_http2(self, tls: TlsFilter) -> str:
+        """The peers agreed to TLS, but not to HTTP/2: return why that is a failure, or "" if it is none."""
+        return no_http2(tls)
 
     def give_up(self, why: str) -> None:
         """End the handshake from this side."""
@@ -337,6 +341,15 @@ class _ServerProtocol(_TlsProtocol):
             one.give_up(admission.refusal)
         server.handshakes[self] = self._loop.time()
         self.begin()
+
+    def without_http2(self, tls: TlsFilter) -> str:
+        web = self.server.web
+        link = None if web is None else web.http1_link(self.server)
+        if link is None:
+            return super().without_http2(tls)
+        link.security = self.security
+        self._link = link
+        return ""
 
 
 def server_protocol(server: Server, link: ServerLink, security: ServerSecurity) -> asyncio.Protocol:

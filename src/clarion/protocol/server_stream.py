@@ -94,7 +94,7 @@ class ServerStream(MessageStream):
         self.head = head
         self.content_left = head.content_length
         if head.http_error:
-            self._refuse_http(head.http_error)
+            self.refuse_http(headers, head.http_error)
         elif head.error is not None:
             self.send_status(*head.error)
         else:
@@ -203,7 +203,7 @@ class ServerStream(MessageStream):
             return message
         return shorten_message(message, max(limit - metadata_size(fields) - _STATUS_SIZE, _SHORT))
 
-    def _refuse_http(self, status: int) -> None:
+    def refuse_http(self, headers: HeaderList, status: int) -> None:
         """Answer what is no gRPC request in plain HTTP (415 for a foreign content-type)."""
         self.over = self.headers_sent = True
         connection = self.connection

@@ -22,7 +22,7 @@ from clarion.credentials.kinds import (
 from clarion.credentials.server import ServerCertificateConfiguration
 from clarion.security.contexts import BadCredentials, server_context
 from clarion.security.failures import NOT_LOCAL
-from clarion.security.filter import TlsFilter
+from clarion.security.filter import ALPN, TlsFilter
 from clarion.security.identity import AuthContext, local_context, tls_context
 from clarion.security.local import is_local_socket, peer_process
 from clarion.security.names import certificate_names, matches
@@ -74,7 +74,14 @@ class TlsServer:
         self._lock = threading.Lock()
         self.dynamic = fetcher is not None
         self._configuration = configuration
-        self._context = _context(configuration, require)
+        self._protocols = [ALPN]
+        self._context = _context(configuration, require, self._protocols)
+
+    def offer(self, protocol: str) -> None:
+        """Agree to another protocol than HTTP/2, too, which clients ask for by ALPN."""
+        if protocol not in self._protocols:
+            self._protocols = [*self._protocols, protocol]
+            self._context = _context(self._configuration, self._require, self._protocols)
 
     def filter(self) -> TlsFilter:
         """TLS for a new connection."""
@@ -95,7 +102,7 @@ class TlsServer:
                     )
                 configuration = fetched._certificate_configuration
                 if configuration is not self._configuration:
-                    self._context = _context(configuration, self._require)
+                    self._context = _context(configuration, self._require, self._protocols)
                     self._configuration = configuration
             except Exception:
                 _LOG.exception(
@@ -128,9 +135,13 @@ def server_security(kind: ServerKind) -> ServerSecurity | None:
     raise BadCredentials("ALTS works on Google's platform only, and Clarion does not support it")
 
 
-def _context(configuration: CertificateConfiguration, require: bool) -> ssl.SSLContext:
+def _context(
+    configuration: CertificateConfiguration, require: bool, protocols: list[str]
+) -> ssl.SSLContext:
     """One context for all pairs: it gives a client the first certificate that has the name it asks for."""
     contexts = [server_context(configuration, pair, require) for pair in configuration.pairs]
+    for context in contexts:
+        context.set_alpn_protocols(protocols)
     first = contexts[0]
     others = []
     if len(contexts) > 1:

@@ -20,6 +20,7 @@ DEFAULT_MAX_RECEIVE = 4 << 20
 _KEEPALIVE_TIME = 7200.0
 _HANDSHAKE_TIMEOUT = 120.0
 _EXPOSE = "clarion.expose_exceptions"
+_WEB = "clarion.web"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class ServerOptions:
         trace_memory: what the events that are recorded of it may take (`grpc.enable_channelz`,
             `grpc.max_channel_trace_event_memory_per_node`); None: nothing is recorded.
         tracing: who traces the calls (`clarion.server_call_tracing`), or None.
+        web: what takes requests of other protocols than gRPC (`clarion.web`), or None.
         http2: the connections' limits (`grpc.max_concurrent_streams`, `grpc.http2.*`), keepalive and
             lifetime.
         expose_exceptions: the text of an exception that a handler raises goes to the client
@@ -59,6 +61,7 @@ class ServerOptions:
     receive_buffer: int | None = None
     trace_memory: int | None = TRACE_MEMORY
     tracing: Any = None
+    web: Any = None
     http2: Config = dataclasses.field(default_factory=lambda: _http2(Arguments(())))
     expose_exceptions: bool = False
 
@@ -90,6 +93,7 @@ class ServerOptions:
             receive_buffer=given.receive_buffer,
             trace_memory=given.trace_memory,
             tracing=given.value(SERVER_TRACING),
+            web=_web(given.value(_WEB)),
             http2=_http2(given),
             expose_exceptions=given.flag(_EXPOSE, _stands_for_grpc()),
         )
@@ -101,6 +105,13 @@ def _stands_for_grpc() -> bool:
     return grpc is not None and (
         grpc is sys.modules.get("clarion") or getattr(grpc, "__clarion__", False) is True
     )
+
+
+def _web(value: Any) -> Any:
+    """Checked by what servers ask of it: what it is stands above them."""
+    if value is not None and not hasattr(value, "for_front_end"):
+        raise TypeError(f"the option {_WEB} takes a clarion.web.WebOptions, not {value!r}")
+    return value
 
 
 def _http2(given: Arguments) -> Config:

@@ -12,10 +12,11 @@ from collections.abc import Collection
 from contextvars import ContextVar
 from typing import Any
 
+from clarion.errors import RemoteError
 from clarion.protocol.metadata import encode_metadata, metadata_size
 from clarion.status import Status, StatusCode
 
-__all__ = ["auth_properties", "call_being_decided", "raised_status"]
+__all__ = ["auth_properties", "call_being_decided", "raised_status", "unreadable"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,6 +44,14 @@ def auth_properties(call: Any) -> dict[str, list[bytes]]:
     if call.identity is not None:
         properties.update(call.identity.auth_properties())
     return properties
+
+
+def unreadable(error: Exception) -> tuple[StatusCode, str]:
+    """The status for a request that its deserializer raised `error` for; Clarion's own may say which."""
+    code = getattr(error, "code", None) if isinstance(error, RemoteError) else None
+    if isinstance(code, StatusCode):
+        return code, str(error)
+    return StatusCode.INTERNAL, f"Exception deserializing request! {error}"
 
 
 def raised_status(

@@ -14,7 +14,7 @@ from clarion.protocol.messages import UnpackFailed, as_bytes
 from clarion.protocol.metadata import encode_metadata
 from clarion.server_core import ServerCall
 from clarion.server_core.methods import Method
-from clarion.server_core.serving import raised_status
+from clarion.server_core.serving import raised_status, unreadable
 from clarion.status import StatusCode
 from clarion.sync.errors import CallOver
 from clarion.sync.io_thread import Timer
@@ -227,9 +227,7 @@ class SyncServerCall(ServerCall):
             return method.deserialize(message)
         except Exception as error:
             _LOG.warning("the request deserializer of %s raised: %r", method.path, error)
-            raise _Refused(
-                StatusCode.INTERNAL, f"Exception deserializing request! {error}"
-            ) from None
+            raise _Refused(*unreadable(error)) from None
 
     def _serialize(self, method: Method, response: Any) -> bytes:
         try:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from clarion.http2 import Abort, ErrorCode, Keepalive, Lifetime
+from clarion.http2 import Abort, Connection, ErrorCode, Keepalive, Lifetime
 from clarion.http2.watching import connection_type
 from clarion.server_core import STOPPED, cut_off_calls
 from clarion.sync.io_thread import READ, IoThread
@@ -49,18 +49,23 @@ class ServerLink(Link):
         self._flush_posted = False
         self._flushed = 0.0
         self.ready_calls: list[SyncServerCall] = []
-        call_type = server.call_type
-        self.connection = connection_type()(
-            self,
-            time.monotonic,
-            server.core.options.http2,
-            lambda connection, sid: call_type(server, self, connection, sid),
-        )
+        self.connection = self.make_connection()
         self._keepalive = Keepalive(self.connection, self.later)
         self._lifetime = Lifetime(self.connection, self.later, random.random)
         self.connection.start()
         if server.stopping:
             self._lifetime.drain()
+
+    def make_connection(self) -> Connection:
+        """The HTTP/2 connection."""
+        server = self._server
+        call_type = server.call_type
+        return connection_type()(
+            self,
+            time.monotonic,
+            server.core.options.http2,
+            lambda connection, sid: call_type(server, self, connection, sid),
+        )
 
     def begin(self) -> None:
         """Say what there is to say, and listen.

@@ -95,6 +95,11 @@ class Server(interfaces.Server):
             from clarion.sync.traced_calls import server_call_type
 
             self.call_type = server_call_type(self.core.tracing, bool(interceptors))
+        # What takes requests of other protocols, and connections of HTTP/1.1; see `clarion.web`.
+        self.web: Any = None
+        if self.core.options.web is not None:
+            self.web = self.core.options.web.for_front_end("sync")
+            self.call_type = self.web.call_type(self.call_type)
         self.dispatcher = Dispatcher(thread_pool)
         self.stopping = False
         self._io: IoThread | None = None
@@ -179,6 +184,8 @@ class Server(interfaces.Server):
             keepalive=options.http2.keepalive,
         )
         listener.security = security
+        if self.web is not None:
+            self.web.add_port(security)
         with self._lock:
             self._listeners.append(listener)
             self.core.node.log(f"Listening on {address}, port {listener.port}")
@@ -299,7 +306,7 @@ class Server(interfaces.Server):
     def accepted(self, sock: socket.socket, security: Any = None) -> None:
         """A client connected, to a port with or without `security`."""
         assert self._io is not None
-        if security is not None:
+        if security is not None or self.web is not None:
             admission = self._admission
             if admission.handshakes_exceeded(len(self.handshakes), len(self._links)):
                 one = admission.which_goes(self.handshakes)
@@ -308,7 +315,10 @@ class Server(interfaces.Server):
                     sock.close()
                     return
                 one.give_up(admission.refusal)
-            self._accept_secure(self, sock, self._io, security)
+            if security is None:
+                self.web.accept(self, sock, self._io)
+            else:
+                self._accept_secure(self, sock, self._io, security)
             return
         self.add_link(ServerLink(self, sock, self._io))
 

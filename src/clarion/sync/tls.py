@@ -74,6 +74,9 @@ class Handshake:
         self._over = False
         self._timer: Timer = io.call_later(seconds, lambda: self._too_long(seconds))
 
+    takes_http1 = False
+    """Whether it is no failure that the peer does not agree to HTTP/2."""
+
     def start(self, filter: TlsFilter) -> None:
         """Begin."""
         if self._over:
@@ -112,7 +115,7 @@ class Handshake:
             self._agreed = tls.handshake(data)
         except ssl.SSLError as error:
             self._failure = explain(error, tls)
-        if self._agreed and not tls.speaks_http2:
+        if self._agreed and not tls.speaks_http2 and not self.takes_http1:
             self._agreed = False
             self._failure = no_http2(tls)
         self._unsent += tls.take()
@@ -354,12 +357,14 @@ def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSe
         if filter is None:
             _LOG.info("the connection of %s was closed: %s", peer, why)
             return
-        link = TlsServerLink(server, sock, io, filter, tls)
+        kind = TlsServerLink if filter.speaks_http2 else server.web.tls_http1_link
+        link: TlsServerLink = kind(server, sock, io, filter, tls)
         server.add_link(link)
         link.catch_up()
 
     seconds = min(server.core.options.http2.lifetime.handshake, threading.TIMEOUT_MAX)
     handshake = Handshake(io, sock, seconds, agreed)
+    handshake.takes_http1 = server.web is not None and server.web.takes_http1
     server.handshakes[handshake] = io.now()
     if tls.dynamic:
         # The fetcher is the application's; it may read files.

@@ -1,0 +1,1 @@
+"""The Connect protocol (https://connectrpc.com/docs/protocol), both roles, without I/O."""

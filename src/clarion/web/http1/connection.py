@@ -1,0 +1,473 @@
+"""An HTTP/1.1 connection of a server, without I/O: `h11` for the syntax, and the interface of `http2.Connection` for the rest.
+
+Links, admission, channelz and upkeep use it as they use the other, and streams cannot tell the two apart: a request is a
+stream whose header list is that of HTTP/2 (`heads`), and an answer is `send_headers` and `send_message`.
+
+Rules it keeps:
+- One stream at a time, in the order in which requests came. What is pipelined behind it waits in `h11`, and more is not read.
+- What a stream has not consumed is bounded: above `Config.initial_window` the socket is not read (`held`).
+- A request that is refused, or whose framing is in doubt, ends the connection: what follows may not be what it seems.
+- A request that was answered before its end is read to its end, up to `Http1Limits.max_discard`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Protocol, cast
+
+import h11
+
+from clarion.http2 import Config, Connection, ErrorCode
+from clarion.http2.errors import StreamFault
+from clarion.http2.lifecycle import ConnectionObserver
+from clarion.http2.outgoing import Outgoing
+from clarion.http2.semantics import MalformedHeaders
+from clarion.http2.stream import Abort, Stream
+from clarion.web.http1.heads import Fields, Refused, answer_head, request_fields
+from clarion.web.http1.limits import Http1Limits
+
+__all__ = ["Http1Connection", "Http1Observer", "PlainEncoder"]
+
+_TURN = 1 << 16
+# Up to this size one copy is cheaper than another chunk.
+_JOIN = 1 << 13
+# HTTP/1.1 has no windows.
+_UNLIMITED = 1 << 60
+_NO_BODY = (204, 304)
+
+StreamFactory = Callable[[Connection, int], Stream]
+
+
+class Http1Observer(ConnectionObserver, Protocol):
+    """What the owner of the connection hears beside what all do. Called while the connection works."""
+
+    def hold_reading(self) -> None:
+        """Read no more of the socket until `go_on_reading`."""
+
+    def go_on_reading(self) -> None:
+        """Read again, and call `go_on` soon, where received bytes are worked off: some may be waiting."""
+
+
+class PlainEncoder:
+    """Stands where HPACK's encoder is: fields stay fields."""
+
+    pending_update = False
+
+    def encode(self, fields: Fields) -> Any:
+        """The fields."""
+        return fields
+
+
+class Http1Connection(Outgoing):
+    """One connection.
+
+    Args:
+        observer: who hears about it.
+        now: a monotonic clock in seconds.
+        config: what is common to all connections of the server.
+        stream_factory: makes the `Stream` for a request.
+        options: limits.
+        scheme: `http` or `https`.
+
+    Attributes:
+        bytes_received: all bytes that ever came.
+        held: the socket is not to be read now.
+        congestions: how often the transport was congested.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_discarded",
+        "_expects",
+        "_h11",
+        "_in_loop",
+        "_mark",
+        "_options",
+        "_paused",
+        "_piece",
+        "_scheme",
+        "_stream",
+        "_stream_factory",
+        "_uncredited",
+        "bytes_received",
+        "congestions",
+        "held",
+        "recv_stream_window",
+    )
+
+    observer: Http1Observer
+
+    def __init__(
+        self,
+        observer: Http1Observer,
+        now: Callable[[], float],
+        config: Config,
+        stream_factory: StreamFactory,
+        options: Http1Limits,
+        scheme: bytes,
+    ) -> None:
+        super().__init__(observer, now, config, is_client=False)
+        self.send_window = self.peer_initial_window = _UNLIMITED
+        self.recv_stream_window = 0
+        self.encoder = cast(Any, PlainEncoder())
+        self.bytes_received = 0
+        self.held = False
+        self.congestions = 0
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=options.max_head)
+        self._stream_factory = stream_factory
+        self._options = options
+        self._scheme = scheme
+        self._stream: Stream | None = None
+        # The last piece of a body, until it is known whether it was the last.
+        self._piece: bytes | None = None
+        self._expects = False
+        # The answer has no body, whatever its headers say.
+        self._bodiless = False
+        self._uncredited = 0
+        self._discarded = 0
+        # `bytes_received` when the last exchange was over.
+        self._mark = 0
+        self._in_loop = False
+        # `h11` waits for the answer before it reads the next request.
+        self._paused = False
+
+    # What the link does
+
+    def start(self) -> None:
+        """The client speaks first."""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the client, cut anywhere.
+
+        Raises:
+            Exception: a callback did; the connection has then been failed.
+        """
+        if self.closed:
+            return
+        self.bytes_received += len(data)
+        if data:
+            # Without it would be the end, to h11.
+            self._h11.receive_data(data)
+        if self._paused and data:
+            # Its end would be noticed by reading on, but not without keeping what comes before it.
+            self._hold()
+        else:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Work off what was received and had to wait."""
+        if self.closed or self._in_loop:
+            return
+        self._in_loop = True
+        try:
+            self._events()
+        except Exception:
+            self.fail(ErrorCode.INTERNAL_ERROR, "internal error")
+            raise
+        finally:
+            self._in_loop = False
+
+    def pause(self) -> None:
+        self.congestions += 1
+        super().pause()
+
+    def drain(self, why: bytes = b"") -> None:
+        """Take no more requests; close when the one under way is answered."""
+        if self.closed or self.draining:
+            return
+        self.draining = self._drained = self._watch_finish = True
+        if self._stream is None:
+            self._stream_finished()
+
+    def finish_drain(self) -> None:
+        """There is no second step."""
+
+    def close(self, message: str = "the connection was closed") -> None:
+        """End the connection now; an answer under way is cut off."""
+        if not self.closed:
+            if self._stream is not None and self._h11.our_state is h11.SEND_RESPONSE:
+                self._say(503, message)
+            self._end(Abort(ErrorCode.NO_ERROR, message, connection_lost=True))
+
+    def fail(self, code: ErrorCode, message: str) -> None:
+        """End the connection for cause, and say so if no answer has begun."""
+        if not self.closed:
+            status = 500 if code is ErrorCode.INTERNAL_ERROR else 503
+            self._say(status, message)
+            self._end(Abort(code, message, connection_lost=True))
+
+    def refuse(self, status: int, why: str) -> None:
+        """Answer with an error if no answer has begun, and end the connection."""
+        self._say(status, why)
+        self._end(Abort(ErrorCode.NO_ERROR, why, connection_lost=True))
+
+    @property
+    def phase(self) -> tuple[str, int]:
+        """What is waited for: `idle`, `head`, `body`, `answer` or `write`, and a number that is another for another such phase."""
+        if self._congested:
+            return "write", self.congestions
+        if self._stream is None and not self._discarded:
+            begun = self.bytes_received > self._mark
+            return "head" if begun or not self.opened else "idle", self.opened
+        if self._h11.their_state is h11.SEND_BODY and not self.held:
+            return "body", self.opened
+        return "answer", self.opened
+
+    @property
+    def patient(self) -> bool:
+        """Whether the request is a stream, which may rest."""
+        return bool(getattr(self._stream, "patient", False))
+
+    # What came
+
+    def _events(self) -> None:
+        self._paused = False
+        while not self.closed and not self.held:
+            try:
+                event = self._h11.next_event()
+            except h11.RemoteProtocolError as error:
+                if self._stream is not None and self._stream.remote_closed:
+                    # Behind a request that was to be the last one.
+                    self._paused = True
+                    return
+                self.refuse(error.error_status_hint, str(error))
+                return
+            kind = type(event)
+            if kind is h11.Data:
+                self._deliver(False)
+                self._piece = bytes(event.data)
+            elif kind is h11.EndOfMessage:
+                self._request_ended()
+            elif kind is h11.Request:
+                self._request_began(event)
+            else:
+                self._deliver(False)
+                if event is h11.PAUSED:
+                    self._paused = True
+                    if self._h11.trailing_data[0]:
+                        self._hold()
+                return
+
+    def _request_began(self, request: h11.Request) -> None:
+        try:
+            headers = request_fields(request, self._scheme)
+        except Refused as error:
+            self.refuse(error.status, str(error))
+            return
+        self._bodiless = request.method == b"HEAD"
+        self._expects = self._h11.they_are_waiting_for_100_continue
+        if not self.settings_received:
+            self.settings_received = True
+            self.observer.ready()
+        self.opened += 1
+        sid = self._last_peer_id = self._last_peer_id + 2
+        stream = self._stream_factory(cast(Connection, self), sid)
+        self._stream = self.streams[sid] = stream
+        try:
+            stream.headers_received(headers, False)
+        except (MalformedHeaders, StreamFault) as error:
+            self.refuse(400, str(error))
+            return
+        if self._expects and self._stream is stream and not self._has_begun:
+            self._expects = False
+            informational = h11.InformationalResponse(
+                status_code=100, headers=(), reason=b"Continue"
+            )
+            self.outbox.append(self._h11.send(informational) or b"")
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._h11.our_state is not h11.SEND_RESPONSE
+
+    def _deliver(self, end: bool) -> None:
+        """Hand on the piece that was kept."""
+        piece, self._piece = self._piece, None
+        if piece is None and not end:
+            return
+        piece = piece or b""
+        stream = self._stream
+        if stream is None:
+            self._discarded += len(piece)
+            if self._discarded > self._options.max_discard:
+                self._end(
+                    Abort(
+                        ErrorCode.NO_ERROR,
+                        "the rest of a request is too long",
+                        connection_lost=True,
+                    )
+                )
+            return
+        self._uncredited += len(piece)
+        if end:
+            stream.remote_closed = True
+        try:
+            stream.data_received(piece, end)
+        except StreamFault as error:
+            self.refuse(400, str(error))
+            return
+        if not end and self._uncredited > self.config.initial_window:
+            self._hold()
+
+    def _request_ended(self) -> None:
+        if self._stream is None:
+            self._piece = None
+            self._next_exchange()
+        else:
+            self._deliver(True)
+            self._uncredited = 0
+        # The answer may have ended before the last piece, which ended the exchange then.
+
+    def consumed(self, stream: Stream, size: int) -> None:
+        """`size` bytes of the stream's request need no longer be held back."""
+        self._uncredited -= size
+        if not self._paused and self._uncredited <= self.config.initial_window // 2:
+            self._release()
+
+    def _hold(self) -> None:
+        if not self.held and not self.closed:
+            self.held = True
+            self.observer.hold_reading()
+
+    def _release(self) -> None:
+        if self.held and not self.closed:
+            self.held = False
+            self.observer.go_on_reading()
+
+    # What goes
+
+    def send_headers(self, stream: Stream, block: Any, *, end_stream: bool = False) -> None:
+        if stream is not self._stream or stream.local_closed:
+            return
+        fields: Fields = block
+        status, headers = answer_head(fields, self.draining or self._expects)
+        if end_stream and status not in _NO_BODY and not _has(headers, b"content-length"):
+            headers.append((b"content-length", b"0"))
+        self._send_head(status, headers)
+        if end_stream:
+            self._end_answer(stream)
+
+    def _send_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        reason = HTTPStatus(status).phrase.encode()
+        response = h11.Response(status_code=status, headers=headers, reason=reason)
+        self.outbox.append(self._h11.send(response) or b"")
+
+    def send_message(
+        self, stream: Stream, prefix: bytes, payload: bytes, *, end_stream: bool = False
+    ) -> None:
+        if stream is not self._stream or stream.local_closed:
+            return
+        size = len(prefix) + len(payload)
+        self.messages_sent += 1
+        if size <= self.room and stream.parked is None:
+            self.room -= size
+            if size <= _JOIN:
+                self._send_piece(prefix + payload)
+            else:
+                self._send_piece(prefix)
+                self._send_piece(payload)
+            if end_stream:
+                self._end_answer(stream)
+            return
+        if stream.parked is None:
+            stream.parked = deque()
+        stream.parked += (prefix, payload) if prefix else (payload,)
+        stream.parked_size += size
+        stream.parked_end = end_stream
+        self._enqueue(stream)
+        self.pump()
+
+    def _send_piece(self, piece: bytes | memoryview) -> None:
+        if piece and not self._bodiless:
+            data = h11.Data(data=cast(bytes, piece))
+            self.outbox += self._h11.send_with_data_passthrough(data) or ()
+
+    def _send_parked(self, stream: Stream) -> None:
+        parked = stream.parked
+        assert parked is not None
+        budget = min(_TURN, self.room)
+        while parked and budget > 0:
+            piece = parked.popleft()
+            if len(piece) > budget:
+                view = memoryview(piece)
+                parked.appendleft(view[budget:])
+                piece = view[:budget]
+            size = len(piece)
+            budget -= size
+            self.room -= size
+            stream.parked_size -= size
+            self._send_piece(piece)
+        if parked:
+            self._enqueue(stream)
+            return
+        stream.parked = None
+        if stream.parked_end:
+            self._end_answer(stream)
+        else:
+            stream.writable()
+
+    def reset(self, stream: Stream, code: int) -> None:
+        """End the stream without an answer, or without the rest of it. That takes the connection along."""
+        sid = stream.stream_id
+        if self.streams.get(sid) is not stream:
+            return
+        del self.streams[sid]
+        self._close(stream)
+        self._say(503, "the server does not take the call")
+        self._end(Abort(ErrorCode.NO_ERROR, "a call was cut off", connection_lost=True))
+
+    # The end of an exchange
+
+    def _end_answer(self, stream: Stream) -> None:
+        last = self._h11.send(h11.EndOfMessage())
+        if last:
+            self.outbox.append(last)
+        stream.local_closed = stream.remote_closed = True
+        self._stream = None
+        self._uncredited = 0
+        self._complete(stream)
+        if self.closed:
+            return
+        if self._h11.our_state is not h11.DONE:
+            # Somebody said `connection: close`, or speaks HTTP/1.0.
+            self._end(Abort(ErrorCode.NO_ERROR, "the last answer was sent", connection_lost=True))
+        elif self._h11.their_state is h11.DONE:
+            self._next_exchange()
+        else:
+            self._discarded = 1
+            # What is left of the request is dropped as it comes.
+            self._release()
+
+    def _next_exchange(self) -> None:
+        self._discarded = 0
+        self._h11.start_next_cycle()
+        waiting = len(self._h11.trailing_data[0])
+        self._mark = self.bytes_received - waiting
+        self._paused = False
+        # What waits was held back; see `_events`.
+        self._release()
+
+    def _say(self, status: int, why: str) -> None:
+        """Answer with an error and `connection: close`, if no answer has begun."""
+        if self._h11.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            return
+        body = why.encode("utf-8", "replace") + b"\n"
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        # Links give who was told something the time to read it.
+        self._work += 1
+        self._send_head(status, headers)
+        self._send_piece(body)
+        self.outbox.append(self._h11.send(h11.EndOfMessage()) or b"")
+
+    def _end(self, reason: Abort) -> None:
+        self._stream = self._piece = None
+        super()._end(reason)
+
+
+def _has(headers: list[tuple[bytes, bytes]], name: bytes) -> bool:
+    return any(each == name for each, _value in headers)

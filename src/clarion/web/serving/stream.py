@@ -1,0 +1,236 @@
+"""A stream whose request is no gRPC: it finds out what it is, and has a call serve it.
+
+Connections of both kinds tell it what came, as they tell a `ServerCall`: HTTP/2's where a request has another content-type than
+gRPC's (see `gate`), HTTP/1.1's for each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clarion.hpack import HeaderList
+from clarion.http2 import Abort, Connection
+from clarion.http2.semantics import MalformedHeaders, check_trailers
+from clarion.http2.stream import Stream
+from clarion.server_core.options import ServerOptions
+from clarion.status import StatusCode
+from clarion.web.errors import HttpRefusal, WebError
+from clarion.web.options import WebOptions
+from clarion.web.serving.call_side import CallSide, Fields
+from clarion.web.serving.protocols import side_for
+from clarion.web.serving.request import Kind, WebRequest
+
+__all__ = ["MakeCall", "WebStream"]
+
+MakeCall = Callable[[Any, int], Any]
+"""Makes a front end's `ServerCall` for a connection (here: a `CallSide`) and a stream's identifier."""
+
+_ACCEPTED = (
+    b"application/grpc-web+proto, application/grpc-web-text+proto, application/connect+proto, "
+    b"application/connect+json, application/proto, application/json"
+)
+
+
+class WebStream(Stream):
+    """One request, and its answer.
+
+    Args:
+        connection, stream_id: see `Stream`.
+        options, limits: the server's.
+        make_call: see `MakeCall`.
+        is_http1: the request came by HTTP/1.1.
+
+    Attributes:
+        call: what serves it, if it is a call.
+        over: it is answered, or cut off.
+    """
+
+    call: Any = None
+    over = False
+    _side: CallSide | None = None
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream_id: int,
+        options: WebOptions,
+        limits: ServerOptions,
+        make_call: MakeCall,
+        *,
+        is_http1: bool,
+    ) -> None:
+        super().__init__(connection, stream_id)
+        self._options = options
+        self._max_metadata = limits.max_metadata
+        self._max_receive = limits.max_receive
+        self._make_call = make_call
+        self._is_http1 = is_http1
+        self._cors: Fields = ()
+
+    @property
+    def patient(self) -> bool:
+        """Whether the request is a stream of messages, which may rest."""
+        return self._side is not None and self._side.patient
+
+    # What the connection says
+
+    def headers_received(self, headers: HeaderList, end_stream: bool) -> None:
+        if self._side is not None or self.over:
+            # RFC 9113 §8.1: trailers, which no protocol here has a use for.
+            check_trailers(headers.fields)
+            self.data_received(b"", True)
+            return
+        request = WebRequest(headers)
+        if end_stream and request.content_length:
+            raise MalformedHeaders("content-length promises a body, and there is none")
+        self.content_left = request.content_length
+        self._cors = self._options.cors.answer_fields(request.origin)
+        side = side_for(self, request)
+        if side is None:
+            self._answer_plainly(request)
+            return
+        try:
+            head = side.open(self._max_metadata, self._max_receive)
+        except WebError as error:
+            self.connection.calls_failed += 1
+            self.refuse(side, error)
+            return
+        self._side = side
+        self.call = self._make_call(side, self.stream_id)
+        # Its end comes with the body's; a body that is empty ends now.
+        self.call.headers_received(head, False)
+        if end_stream:
+            self.data_received(b"", True)
+
+    def data_received(self, data: bytes | memoryview, end_stream: bool) -> None:
+        side, call = self._side, self.call
+        if side is None or self.over or call.over:
+            return
+        size = len(data)
+        if not end_stream:
+            # As calls of gRPC do it; see `MessageStream`.
+            if call.inbox:
+                call.held += size
+            else:
+                self.connection.consumed(self, size)
+        call.remote_closed = end_stream
+        fault: WebError | None = None
+        try:
+            messages = side.reader.feed(bytes(data))
+            if end_stream:
+                messages += side.reader.finish() or ()
+        except WebError as error:
+            fault, messages = error, list(error.messages)
+        for message in messages:
+            self.connection.messages_received += 1
+            call.message_received(message)
+            if call.over:
+                return
+        if fault is not None:
+            call.fail(fault.code, str(fault))
+        elif end_stream:
+            call.messages_ended()
+
+    def aborted(self, reason: Abort) -> None:
+        call = self.call
+        self._leave()
+        if call is not None:
+            call.aborted(reason)
+
+    def _leave(self) -> None:
+        self.over = True
+        # The call knows this stream; both knowing each other would leave them to the collector.
+        self.call = self._side = None
+
+    def writable(self) -> None:
+        if self.call is not None:
+            self.call.parked = None
+            self.call.writable()
+
+    def fail(self, code: StatusCode, details: str) -> None:
+        """End the call from outside its handler."""
+        if self.call is not None:
+            self.call.fail(code, details)
+
+    # What the call's side does
+
+    def refuse(self, side: CallSide, error: WebError) -> None:
+        """Answer a request whose head cannot be served."""
+        if isinstance(error, HttpRefusal):
+            self._refuse(error.http_status, str(error), error.fields)
+        else:
+            side.refuse(error)
+
+    def give_up(self, code: int) -> None:
+        """End without another word."""
+        self._leave()
+        self.connection.reset(self, code)
+
+    def send_head(self, status: int, fields: Fields, *, end: bool = False) -> None:
+        """The head of the answer."""
+        connection = self.connection
+        head = ((b":status", b"%d" % status), *fields, *self._cors)
+        connection.send_headers(self, connection.encoder.encode(head), end_stream=end)
+
+    def send_body(self, prefix: bytes, payload: bytes, *, end: bool = False) -> None:
+        """A piece of the answer's body that is a message, or the end of a call."""
+        connection = self.connection
+        connection.send_message(self, prefix, payload, end_stream=end)
+
+    def send_last(self, payload: bytes) -> None:
+        """The last piece of the answer's body, which is no message."""
+        self._leave()
+        # It counts what is sent as messages.
+        self.connection.messages_sent -= 1
+        self.connection.send_message(self, b"", payload, end_stream=True)
+
+    def send_only_head(self, status: int, fields: Fields) -> None:
+        """An answer without a body."""
+        self._leave()
+        self.send_head(status, fields, end=True)
+
+    def send_whole(
+        self, status: int, fields: Fields, body: bytes, *, message: bool = False
+    ) -> None:
+        """An answer in one piece; `message` tells whether it is a call's."""
+        if message:
+            # As it counts what is sent.
+            self.connection.messages_sent += 1
+        fields = (*fields, (b"content-length", b"%d" % len(body)))
+        if body:
+            self.send_head(status, fields)
+            self.send_last(body)
+        else:
+            self.send_only_head(status, fields)
+
+    # Requests that are no calls
+
+    def _answer_plainly(self, request: WebRequest) -> None:
+        kind = request.kind
+        if kind is Kind.PREFLIGHT:
+            self._answer_preflight(request)
+            return
+        self.connection.calls_failed += 1
+        if kind is Kind.WRONG_METHOD or kind is Kind.CONNECT_GET:
+            self._refuse(405, "this call is made with POST", ((b"allow", b"POST"),))
+        elif kind is Kind.GRPC and self._is_http1:
+            self._refuse(505, "gRPC needs HTTP/2; gRPC-Web and Connect do not")
+        else:
+            accepted = ((b"accept-post", _ACCEPTED),)
+            self._refuse(415, "the content-type is none of those that calls have", accepted)
+
+    def _answer_preflight(self, request: WebRequest) -> None:
+        assert request.origin is not None
+        wanted = request.values[b"access-control-request-method"]
+        self._cors = ()
+        fields = self._options.cors.preflight_fields(request.origin, wanted)
+        self.connection.own_streams += 1
+        if fields is None:
+            self._refuse(403, "pages of this origin may not call (WebOptions.cors)")
+        else:
+            self.send_only_head(204, fields)
+
+    def _refuse(self, status: int, why: str, fields: Fields = ()) -> None:
+        text = ((b"content-type", b"text/plain; charset=utf-8"), *fields)
+        self.send_whole(status, text, why.encode() + b"\n")
