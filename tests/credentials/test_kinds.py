@@ -12,7 +12,17 @@ from clarion import credentials
 from clarion.credentials.call import describe_call, sources_of
 from clarion.credentials.channel import kind_of_channel
 from clarion.credentials.fetch import constant_fields, fetch
-from clarion.credentials.kinds import Composite, Local, LocalConnectionType, Plugin, Ssl, SslServer
+from clarion.credentials.kinds import (
+    Alts,
+    Composite,
+    DynamicSslServer,
+    Insecure,
+    Local,
+    LocalConnectionType,
+    Plugin,
+    Ssl,
+    SslServer,
+)
 from clarion.credentials.server import kind_of_server
 from clarion.protocol.outcome import Outcome
 from clarion.status import StatusCode
@@ -91,6 +101,36 @@ def test_no_roots_of_another_type() -> None:
         credentials.ssl_server_credentials([(b"k", "c")])  # type: ignore[list-item]
 
 
+def test_what_is_no_configuration_of_a_server() -> None:
+    make = credentials.ssl_server_certificate_configuration
+    with pytest.raises(ValueError, match="At least one private key"):
+        make([])
+    with pytest.raises(ValueError, match="without providing root certificates"):
+        credentials.ssl_server_credentials([(b"k", b"c")], require_client_auth=True)
+    with pytest.raises(TypeError, match="must come from ssl_server_certificate_configuration"):
+        credentials.dynamic_ssl_server_credentials(b"k", lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must be callable"):
+        credentials.dynamic_ssl_server_credentials(make([(b"k", b"c")]), None)  # type: ignore[arg-type]
+
+
+def test_a_configuration_that_is_fetched() -> None:
+    first = credentials.ssl_server_certificate_configuration([(b"k", b"c")], b"r")
+    kind = kind_of_server(credentials.dynamic_ssl_server_credentials(first, lambda: None, True))
+    assert isinstance(kind, DynamicSslServer)
+    assert kind.initial.pairs == ((b"k", b"c"),)
+    assert (kind.fetcher(), kind.require_client_auth) == (None, True)
+
+
+def test_kinds_for_googles_platform() -> None:
+    assert isinstance(kind_of_channel(credentials.alts_channel_credentials()), Alts)
+    assert isinstance(kind_of_server(credentials.alts_server_credentials()), Alts)
+    assert isinstance(kind_of_server(credentials.insecure_server_credentials()), Insecure)
+    token = credentials.access_token_call_credentials("t")
+    kind = kind_of_channel(credentials.compute_engine_channel_credentials(token))
+    assert isinstance(kind, Composite)
+    assert isinstance(kind.channel, Ssl)
+
+
 class Apart:
     """Where plugins run: here, when the test says so."""
 
@@ -165,6 +205,17 @@ def test_a_token_that_cannot_be_sent(token: str) -> None:
     (outcome,) = apart.done
     assert outcome.details == "Illegal metadata"
     assert token not in outcome.debug
+
+
+def test_metadata_of_a_plugin_that_cannot_be_sent() -> None:
+    apart = Apart()
+    apart.fetch(
+        _plugin(lambda callback: callback((("a", "1\n"),), None)),
+        _plugin(lambda callback: callback((), None)),
+    )
+    apart.run()
+    (outcome,) = apart.done
+    assert (outcome.code, outcome.details) == (StatusCode.UNAVAILABLE, "Illegal metadata")
 
 
 def test_metadata_that_is_always_the_same() -> None:
