@@ -174,7 +174,9 @@ def test_a_stream_goes_there_and_back(step: int) -> None:
     body = responses.frame(b"one") + responses.frame(b"two", True)
     body += responses.end_frame(StatusCode.ABORTED, "again", ((b"b", b"2"),))
     response, messages, outcome = stream(body, *fields, step=step)
-    assert (response.metadata, response.compressor) == ((("a", "1"),), GZIP)
+    assert response.metadata == (("a", "1"),)
+    assert response.compressor is not None
+    assert response.compressor.name == "gzip"
     assert [(each, type(each) is CompressedMessage) for each in messages] == [
         (b"one", False),
         (b"two", True),
