@@ -32,6 +32,7 @@ from clarion.status import Status, StatusCode
 if TYPE_CHECKING:
     from clarion import admin as admin
     from clarion import aio as aio
+    from clarion import asgi as asgi
     from clarion import auth as auth
     from clarion import binary_log as binary_log
     from clarion import channelz as channelz
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     )
     from clarion.sync.ready_future import channel_ready_future
     from clarion.sync.sync_server import server
+    from clarion.web.client.sync_channel import web_channel
     from clarion.wire_trace import trace
 else:
     # grpcio's module has `aio` and `experimental` without an import of their own, too; and so generated code
@@ -142,11 +144,13 @@ else:
             ),
             "clarion.sync.ready_future": "channel_ready_future",
             "clarion.sync.sync_server": "server",
+            "clarion.web.client.sync_channel": "web_channel",
             "clarion.wire_trace": "trace",
         },
         submodules=(
             "admin",
             "aio",
+            "asgi",
             "auth",
             "binary_log",
             "channelz",
@@ -233,6 +237,7 @@ __all__ = [
     "trace",
     "unary_stream_rpc_method_handler",
     "unary_unary_rpc_method_handler",
+    "web_channel",
     "xds_channel_credentials",
     "xds_server_credentials",
 ]

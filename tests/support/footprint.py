@@ -29,6 +29,17 @@ _KINDS = frozenset(
         "Task",
         "UnaryStreamCall",
         "UnaryUnaryCall",
+        # Of servers that take the web.
+        "GatedAioServerCall",
+        "GatedSyncServerCall",
+        "Http1Connection",
+        "Patience",
+        "WebAioServerCall",
+        "WebStream",
+        "WebSyncServerCall",
+        "_Http1Link",
+        "_Sniffer",
+        "_TlsHttp1Link",
     ]
 )
 _PATIENCE = 10.0

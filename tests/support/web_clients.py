@@ -182,6 +182,7 @@ class Http2Client(WebClient):
         for at in range(0, len(piece), 16_000):
             part = piece[at : at + 16_000]
             while self.state.local_flow_control_window(self._stream) < len(part):
+                self._flush()
                 self._receive()
             self.state.send_data(self._stream, part)
         self._flush()

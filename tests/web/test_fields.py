@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clarion.errors import RemoteError
 from clarion.protocol.compression import get_compressor
 from clarion.status import StatusCode
-from clarion.web.encodings import agreed, compressor_of, parse_accept
+from clarion.web.encodings import agreed, compressor_of, parse_accept, preference
 from clarion.web.errors import HttpRefusal, WebError
 from clarion.web.fields import check_size, joined, metadata_of, single, without_http
 from clarion.web.json_text import load_json, to_json
@@ -93,6 +93,12 @@ def test_a_response_is_compressed_if_both_want_it() -> None:
     assert agreed(("br",), "gzip") is None
     assert agreed(("identity",), "identity") is None
     assert agreed(("gzip",), "") is None
+
+
+def test_what_is_liked_best_comes_first() -> None:
+    names = preference().split(b",")
+    assert (names[0], names[-1]) == (b"gzip", b"identity")
+    assert b"deflate" in names
 
 
 def test_encodings_that_are_received() -> None:

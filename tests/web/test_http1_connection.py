@@ -256,11 +256,37 @@ def test_the_rest_of_a_request_that_was_answered_is_dropped() -> None:
     rig.receive(POST + BODIES["length"])
     assert rig.stream.body == b"hello"
     rig.stream.answer(b"late")
-    rig.receive(POST + b"Content-Length: 5000\r\n\r\nbegin")
+    rig.receive(POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n")
     rig.stream.answer(b"early")
-    assert rig.sent().count(b"HTTP/1.1 200") == 1
-    rig.receive(bytes(200), bytes(200))
+    assert b"connection: close" not in rig.sent().lower()
+    chunk = b"3c\r\n" + bytes(60) + b"\r\n"
+    rig.receive(chunk)
+    assert not rig.connection.closed
+    rig.receive(chunk)
     assert rig.connection.closed
+
+
+@pytest.mark.parametrize("length", [104, 106])
+def test_who_leaves_much_of_a_request_says_that_the_connection_ends(length: int) -> None:
+    """Clients would send the next request into a connection that is closed behind this one's limit."""
+    rig = Rig(max_discard=100)
+    rig.receive(POST + b"Content-Length: %d\r\n\r\nbegin" % length)
+    rig.stream.answer(b"early")
+    much = length > 105
+    assert (b"connection: close" in rig.sent().lower()) is much
+    assert rig.connection.closed is much
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_message_that_is_too_large_leaves_much(ended: bool) -> None:
+    rig = Rig(max_discard=100)
+    rig.receive(POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n")
+    if ended:
+        rig.receive(b"0\r\n\r\n")
+    rig.connection.too_much(100)
+    rig.stream.answer(b"early")
+    assert (b"connection: close" in rig.sent().lower()) is not ended
+    assert rig.connection.closed is not ended
 
 
 REFUSED = {

@@ -6,7 +6,9 @@ import http.client
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from clarion.web import WebOptions
 from support.credentials import CERTIFICATES, server_tls
 from support.front_end import SERVICE, FrontEnd
+from support.handlers import ServerCall
 from support.libraries import LIMIT
 from support.simple import ECHOES, Hang
 
@@ -98,6 +101,28 @@ def test_pipelined_requests(front: FrontEnd, opened: list[socket.socket]) -> Non
     assert [received.index(b"%05d" % n) for n in range(50)] == sorted(
         received.index(b"%05d" % n) for n in range(50)
     )
+
+
+def test_context_variables_stay_with_their_call(
+    front: FrontEnd, opened: list[socket.socket]
+) -> None:
+    seen: ContextVar[int] = ContextVar("seen", default=0)
+
+    started, go_on = threading.Semaphore(0), threading.Event()
+
+    async def count(call: ServerCall) -> bytes:
+        before = seen.get()
+        seen.set(before + 1)
+        started.release()
+        await call.wait(go_on)
+        return b"%05d" % before
+
+    sock = dial(front.serve({"unary_unary": count}, options=web()), opened)
+    sock.sendall(PLAIN * 5)
+    # The answer to the first one comes from its own task.
+    assert started.acquire(timeout=LIMIT)
+    go_on.set()
+    assert until(sock, b"00000", 5).count(b"00001") == 0
 
 
 def test_a_hidden_request_is_not_served(front: FrontEnd, opened: list[socket.socket]) -> None:

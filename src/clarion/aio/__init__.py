@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         UnaryUnaryCall,
         UnaryUnaryMultiCallable,
     )
+    from clarion.web.client.aio_channel import web_channel
 else:
     # So that asyncio is loaded by those who use it.
     __getattr__ = on_first_use(
@@ -67,6 +68,7 @@ else:
                 "StreamUnaryMultiCallable UnaryStreamCall UnaryStreamMultiCallable UnaryUnaryCall "
                 "UnaryUnaryMultiCallable"
             ),
+            "clarion.web.client.aio_channel": "web_channel",
         },
     )
 
@@ -106,6 +108,7 @@ __all__ = [
     "secure_channel",
     "server",
     "shutdown_grpc_aio",
+    "web_channel",
 ]
 
 

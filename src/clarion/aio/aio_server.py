@@ -217,6 +217,8 @@ class Server(interfaces.Server):
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._loop: asyncio.AbstractEventLoop | None = None
+        # What `start` was called in.
+        self.context = contextvars.Context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
         self._drained = asyncio.Event()
@@ -317,6 +319,7 @@ class Server(interfaces.Server):
 
         Raises:
             UsageError: the server was stopped.
+            RuntimeError: an application beside the services does not start; says why.
         """
         if self._state == "started":
             return
@@ -328,9 +331,18 @@ class Server(interfaces.Server):
         if limit is None:
             limit = connections_within_reach()
         self.admission = Admission(limit, self._loop.time)
+        if self.web is not None and self.web.site is not None:
+            with detached():
+                await self.web.site.start()
+            if self._state == "started":
+                # By another task, meanwhile.
+                return
+            if self._state != "new":
+                await self.web.site.stop()
+                raise UsageError(f"start() was called, but the server is {self._state}")
         # The server outlives the call whose handler may have started it.
         with detached():
-            self._context = contextvars.copy_context()
+            self.context = contextvars.copy_context()
             with self._lock:
                 self._state = "started"
                 early, self._early = self._early, []
@@ -380,7 +392,7 @@ class Server(interfaces.Server):
             if self._state != "started":
                 return STOPPED
         try:
-            self.loop.call_soon_threadsafe(self._take, sock, security, context=self._context)
+            self.loop.call_soon_threadsafe(self._take, sock, security, context=self.context)
         except RuntimeError:
             return "the server's event loop is closed"
         return ""
@@ -455,6 +467,8 @@ class Server(interfaces.Server):
                 except TimeoutError:
                     pass
             await self._cut_off()
+            if self.web is not None and self.web.site is not None:
+                await self.web.site.stop()
             self.core.node.close()
             stopped.set()
         self._state = "stopped"

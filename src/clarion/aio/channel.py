@@ -78,6 +78,9 @@ class _OnLoop:
 
     def _make_core(self, channel: Channel) -> ChannelCore:
         target, options, security = channel.target, channel.options, channel.security
+        if options.web is not None:
+            core: ChannelCore = options.web.make_core(self.runtime, target, options, security)
+            return core
         if not options.share:
             return ChannelCore(self.runtime, target, options, security)
         # Which most programs do not need.
@@ -275,6 +278,9 @@ class Channel(interfaces.Channel):
         deserialize: Deserializer | None,
         registered: bool | None,
     ) -> Method:
+        web = self.options.web
+        if web is not None:
+            serialize, deserialize = web.codec(path, serialize, deserialize)
         method = Method(path, self.target, self.options, self._compression, serialize, deserialize)
         if self._tracing is not None:
             method.trace(self._tracing, self._target_name, bool(registered))

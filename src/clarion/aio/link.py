@@ -42,6 +42,8 @@ class Link(asyncio.Protocol):
     lock = nullcontext()
     # What encrypts, on a connection with TLS.
     tls: Any = None
+    # Ends the connection if its peer does not read our last words.
+    _last_words: asyncio.TimerHandle | None = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -78,6 +80,9 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        if self._last_words is not None:
+            # asyncio's transports fail when they are aborted after they closed by themselves.
+            self._last_words.cancel()
         reason = f"the connection was lost: {exc}" if exc else "the peer closed the connection"
         self.connection.connection_lost(reason)
 
@@ -120,9 +125,9 @@ class Link(asyncio.Protocol):
     def _end(self, transport: asyncio.Transport) -> None:
         """The connection is over, and all that there is to say is said."""
         transport.close()
-        if transport.get_write_buffer_size():
+        if self._last_words is None and transport.get_write_buffer_size():
             # A peer that does not read gets a moment for our last words, not the socket for good.
-            self.loop.call_later(LAST_WORDS, transport.abort)
+            self._last_words = self.loop.call_later(LAST_WORDS, transport.abort)
 
     @property
     def keepalives_sent(self) -> int:

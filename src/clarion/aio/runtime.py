@@ -7,6 +7,7 @@ to come first: tasks, transports and timers begin with an empty context.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import socket
@@ -18,7 +19,7 @@ from typing import Any
 
 from clarion.aio.link import Link
 from clarion.client_core import LinkOwner, Pending, Timer, cancel_calls
-from clarion.http2 import Abort, Config, Keepalive
+from clarion.http2 import Abort, Config, Connection, Keepalive
 from clarion.http2.watching import connection_type
 from clarion.plugin_threads import apart
 from clarion.resolver.target import Address, HostPort, ProxiedAddress, UnixAddress, VsockAddress
@@ -28,13 +29,27 @@ __all__ = ["AioRuntime", "ClientLink"]
 
 
 class ClientLink(Link):
-    """A connection that this side opened."""
+    """A connection that this side opened.
+
+    Attributes:
+        speaks_http1: it has HTTP/1.1 on it; see `clarion.web.client`.
+    """
+
+    speaks_http1 = False
 
     def __init__(self, loop: asyncio.AbstractEventLoop, config: Config, owner: LinkOwner) -> None:
         super().__init__(loop)
-        self.connection = connection_type()(self, loop.time, config)
-        self.pending: deque[Pending] = deque()
         self._owner = owner
+        self.connection = self.make_connection(config)
+        self.pending: deque[Pending] = deque()
+
+    def make_connection(self, config: Config) -> Connection:
+        """What is on the socket."""
+        web = self._owner.options.web
+        if web is None:
+            return connection_type()(self, self.loop.time, config)
+        connection: Connection = web.make_connection(self, self.loop.time, config)
+        return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -142,8 +157,15 @@ class AioRuntime:
         owner: LinkOwner,
         done: Callable[[ClientLink | None, str], None],
     ) -> None:
-        link = ClientLink(self.loop, config, owner)
         security: Any = owner.security
+        web = owner.options.web
+        http1_link: Any = None
+        if web is not None:
+            http1_link = functools.partial(web.aio_link(), self.loop, config, owner)
+        if web is not None and web.http1 and not (security is not None and security.encrypted):
+            link: ClientLink = http1_link()
+        else:
+            link = ClientLink(self.loop, config, owner)
         refused = None if security is None else security.refuse(address)
         if refused:
             done(None, refused)
@@ -168,7 +190,9 @@ class AioRuntime:
 
                 seconds = owner.options.connect_timeout
                 try:
-                    await tls.secure_client_link(link, security, seconds, connect)
+                    link = await tls.secure_client_link(
+                        link, security, seconds, connect, http1_link
+                    )
                 except tls.HandshakeFailed as error:
                     done(None, str(error))
                     return

@@ -267,7 +267,19 @@ def _nothing(failure: str) -> None:
 
 class _ClientProtocol(_TlsProtocol):
     security: TlsClient
+    http1_link: Callable[[], ClientLink] | None = None
     _heard = False
+
+    @property
+    def link(self) -> ClientLink:
+        """For what the peers agreed to."""
+        return cast("ClientLink", self._link)
+
+    def without_http2(self, tls: TlsFilter) -> str:
+        if self.http1_link is None or not self.security.takes_http1:
+            return super().without_http2(tls)
+        self._link = self.http1_link()
+        return ""
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._linked and not self._heard:
@@ -283,15 +295,23 @@ class _ClientProtocol(_TlsProtocol):
 
 
 async def secure_client_link(
-    link: ClientLink, security: TlsClient, seconds: float, connect: Callable[[Any], Any]
-) -> None:
+    link: ClientLink,
+    security: TlsClient,
+    seconds: float,
+    connect: Callable[[Any], Any],
+    http1_link: Callable[[], ClientLink] | None = None,
+) -> ClientLink:
     """Connect a link by way of TLS.
 
     Args:
-        link: it is on its connection when this returns.
+        link: it is on its connection when this returns, if the peers agreed to HTTP/2.
         security: whom to trust.
         seconds: how long all of it may take.
         connect: given a protocol factory, returns an awaitable that connects.
+        http1_link: makes the link that is on it otherwise.
+
+    Returns:
+        The one of the two that is on its connection.
 
     Raises:
         HandshakeFailed: there is a connection, but no TLS on it.
@@ -307,6 +327,7 @@ async def secure_client_link(
     give_up = loop.time() + seconds
     protocol = _ClientProtocol(loop, link, seconds, settle)
     protocol.security = security
+    protocol.http1_link = http1_link
 
     def make() -> _ClientProtocol:
         protocol._seconds = max(give_up - loop.time(), 0.0)
@@ -320,6 +341,7 @@ async def secure_client_link(
         raise
     if failure:
         raise HandshakeFailed(failure)
+    return protocol.link
 
 
 class _ServerProtocol(_TlsProtocol):
@@ -355,6 +377,8 @@ class _ServerProtocol(_TlsProtocol):
 def server_protocol(server: Server, link: ServerLink, security: ServerSecurity) -> asyncio.Protocol:
     """The protocol for a connection that came to a port with credentials."""
     if isinstance(security, LocalServer):
+        if server.web is not None:
+            return cast(asyncio.Protocol, server.web.protocol(server, security))
         link.security = security
         return link
 

@@ -91,7 +91,9 @@ def of_socket(link: Any) -> StreamCounts:
 
 
 def _is_attempt(stream: Any) -> bool:
-    return isinstance(stream, Attempt) and stream.outcome is None
+    # What stands for one; see `clarion.client_core.call.attempts_on`.
+    attempt = getattr(stream, "attempt", stream)
+    return isinstance(attempt, Attempt) and attempt.outcome is None
 
 
 def _is_served(stream: Any) -> bool:

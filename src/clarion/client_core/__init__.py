@@ -12,6 +12,7 @@ from clarion.client_core.call import (
     Attempt,
     ClientCall,
     Start,
+    attempts_on,
     cancel_calls,
 )
 from clarion.client_core.channel import ChannelCore, Pending
@@ -32,5 +33,6 @@ __all__ = [
     "Start",
     "Timer",
     "admit",
+    "attempts_on",
     "cancel_calls",
 ]

@@ -29,7 +29,7 @@ from clarion.rpc_error import FailedAttempt
 from clarion.service_config import MethodConfig
 from clarion.status import StatusCode
 
-__all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "cancel_calls"]
+__all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "attempts_on", "cancel_calls"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -505,9 +505,10 @@ class ClientCall:
         else:
             connection.open_stream(attempt, block, end_stream=False)
             for message in retry.kept:
-                connection.send_message(attempt, *message)
+                # Which may know more of the attempt than the link's; see `clarion.web.client`.
+                attempt.connection.send_message(attempt, *message)
             if self._half_closed:
-                connection.send_end(attempt)
+                attempt.connection.send_end(attempt)
         self.opened()
         link.flush_soon()
 
@@ -694,6 +695,12 @@ def too_large(size: int, limit: int) -> Outcome:
 def cancel_calls(connection: Connection, message: str) -> None:
     """End every call on `connection` with CANCELLED: the application closed the channel."""
     outcome = Outcome(StatusCode.CANCELLED, message)
-    for stream in list(connection.streams.values()):
-        if isinstance(stream, Attempt):
-            stream.end(outcome)
+    for attempt in attempts_on(connection):
+        attempt.end(outcome)
+
+
+def attempts_on(connection: Connection) -> list[Attempt]:
+    """The attempts at calls among the streams of `connection`."""
+    # A stream of another protocol stands for one; see `clarion.web.client`.
+    found = (getattr(stream, "attempt", stream) for stream in list(connection.streams.values()))
+    return [each for each in found if isinstance(each, Attempt)]

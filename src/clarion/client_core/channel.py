@@ -202,7 +202,7 @@ class ChannelCore:
         turn = selector.turn
         if turn is not None:
             subchannel = turn().subchannel
-            return subchannel.link if type(subchannel) is Subchannel else None
+            return subchannel.link if isinstance(subchannel, Subchannel) else None
         only = selector.only
         if only is not None:
             return only.link
@@ -565,8 +565,12 @@ class ChannelCore:
 
     def link_full(self, link: Link) -> None:
         """A call waits for a free stream on `link`; from any thread."""
-        if self.max_connections > 1:
+        if self.most_links(link) > 1:
             self.runtime.post_from_thread(lambda: self._find_room(link))
+
+    def most_links(self, link: Link) -> int:
+        """How many connections there may be to the address of `link`."""
+        return self.max_connections
 
     def _find_room(self, link: Link) -> None:
         for subchannel in list(self._subchannels):

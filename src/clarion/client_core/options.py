@@ -21,6 +21,7 @@ __all__ = ["ChannelOptions"]
 _LEAST_CONNECT_TIMEOUT = 1.0
 _LEAST_BACKOFF = 0.1
 _LEAST_IDLE_TIMEOUT = 1.0
+_WEB = "clarion.web_channel"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class ChannelOptions:
         trace_memory: what the events that are recorded of it may take (`grpc.enable_channelz`,
             `grpc.max_channel_trace_event_memory_per_node`); None: nothing is recorded.
         http2: the connection's limits, and its keepalive.
+        web: what speaks gRPC-Web or Connect in place of gRPC (`clarion.web_channel`), or None.
         arguments: all that was given, for resolvers.
     """
 
@@ -94,6 +96,7 @@ class ChannelOptions:
     timeline: bool = False
     trace_memory: int | None = TRACE_MEMORY
     http2: Config = dataclasses.field(default_factory=lambda: Arguments(()).http2())
+    web: Any = None
     arguments: Arguments = dataclasses.field(
         default_factory=lambda: Arguments(()), compare=False, repr=False
     )
@@ -147,5 +150,13 @@ class ChannelOptions:
                 # §5.1.1: a client's streams have odd numbers.
                 first_stream=first_stream | 1,
             ),
+            web=_web_of(given),
             arguments=given,
         )
+
+
+def _web_of(given: Arguments) -> Any:
+    value = given.value(_WEB)
+    if value is not None and not hasattr(value, "make_connection"):
+        raise TypeError(f"the option {_WEB} is for clarion.web_channel(...), which sets it")
+    return value

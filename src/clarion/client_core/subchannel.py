@@ -164,7 +164,11 @@ class Subchannel:
             if other.connection.can_open:
                 self._move_calls(link, other)
                 return
-        if len(self.links) < self._core.max_connections and self._attempt_timer is None:
+        self._add_link(link)
+
+    def _add_link(self, full: Link) -> None:
+        """Make another connection, if there may be one beside `full` and the others."""
+        if len(self.links) < self._core.most_links(full) and self._attempt_timer is None:
             if self._backoff_timer is None:
                 self._begin_attempt()
 

@@ -27,7 +27,7 @@ from clarion.protocol.status_mapping import (
 )
 from clarion.status import StatusCode
 
-__all__ = ["ClientStream"]
+__all__ = ["ClientStream", "head_as_read", "trailers_as_read"]
 
 
 class _ResponseHead:
@@ -82,6 +82,32 @@ def _read_trailers(headers: HeaderList, debug: str) -> Outcome:
         # A message with OK (grpc-js sends one) says nothing; grpcio does not show it either.
         return Outcome(code, "", metadata, debug) if metadata else OK
     return Outcome(code, decode_message(values.get(b"grpc-message", b"")), metadata, debug)
+
+
+def head_as_read(metadata: Metadata, compressor: Compressor | None) -> HeaderList:
+    """Response headers that came in another protocol, which were read there."""
+    head = object.__new__(_ResponseHead)
+    head.status = 200
+    head.metadata = metadata
+    head.encoding = "identity"
+    head.compressor = compressor
+    head.outcome = None
+    headers = HeaderList((), 0)
+    headers.memo = head
+    return headers
+
+
+def trailers_as_read(outcome: Outcome, *, only: bool) -> HeaderList:
+    """The same of trailers. `only`: no headers came before them."""
+    if only:
+        headers = head_as_read((), None)
+        head = headers.memo
+        assert isinstance(head, _ResponseHead)
+        head.outcome = outcome
+        return headers
+    headers = HeaderList((), 0)
+    headers.memo = outcome
+    return headers
 
 
 class ClientStream(MessageStream):

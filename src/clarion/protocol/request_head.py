@@ -19,6 +19,7 @@ from clarion.status import StatusCode
 __all__ = ["CONTENT_TYPE", "RequestHead", "read_request", "is_grpc_content_type"]
 
 _NO_ENCODINGS: frozenset[str] = frozenset()
+_USUAL = ("", "proto")
 
 
 class RequestHead:
@@ -33,7 +34,8 @@ class RequestHead:
         accepts: the encodings that the client reads.
         metadata: the application's metadata.
         content_length: bytes that the body promises, or None.
-        http_error: the HTTP status for a request that is no gRPC, or 0.
+        http_error: the HTTP status for a request that is no gRPC, or 0. 200 stands for one that is, and names another encoding
+            than protobuf's, which servers may know nothing of.
         error: the gRPC status and text for a request that cannot be served, or None.
     """
 
@@ -74,7 +76,9 @@ def read_request(headers: HeaderList, max_metadata_size: int) -> RequestHead:
         return memo
     head = RequestHead()
     if headers.size > max_metadata_size:
-        # What did not fit is gone, so nothing else about the list can be judged.
+        # What did not fit is gone, so nothing else about the list can be judged. Whoever finds that it is no request of gRPC
+        # says it in HTTP.
+        head.http_error = 431
         head.error = (
             StatusCode.RESOURCE_EXHAUSTED,
             f"received metadata size exceeds hard limit ({headers.size} vs. {max_metadata_size})",
@@ -111,6 +115,8 @@ def _read_grpc(head: RequestHead, headers: HeaderList, values: dict[bytes, bytes
         )
         return
     head.subtype = subtype_of(values[b"content-type"])
+    if head.subtype not in _USUAL:
+        head.http_error = 200
     try:
         if b"grpc-timeout" in values:
             head.timeout = decode_timeout(values[b"grpc-timeout"])

@@ -204,7 +204,22 @@ class ServerStream(MessageStream):
         return shorten_message(message, max(limit - metadata_size(fields) - _STATUS_SIZE, _SHORT))
 
     def refuse_http(self, headers: HeaderList, status: int) -> None:
-        """Answer what is no gRPC request in plain HTTP (415 for a foreign content-type)."""
+        """Answer what is no gRPC request in plain HTTP (415 for a foreign content-type).
+
+        Headers that are too large (431) have gRPC's answer here, and requests that name an encoding (200) are served: whoever
+        takes more than gRPC does otherwise.
+        """
+        head = self.head
+        assert head is not None
+        if head.error is not None:
+            self.send_status(*head.error)
+            return
+        if status == 200:
+            # Handlers have one encoding, and this serves them with whatever is sent.
+            self.call_started()
+            if self.remote_closed and not self.over:
+                self._end_without_data()
+            return
         self.over = self.headers_sent = True
         connection = self.connection
         connection.calls_failed += 1

@@ -22,7 +22,7 @@ from clarion.credentials.kinds import (
 )
 from clarion.resolver.target import Address, Target
 from clarion.security.contexts import BadCredentials, client_context
-from clarion.security.filter import TlsFilter
+from clarion.security.filter import ALPN, HTTP1, TlsFilter
 from clarion.security.local import is_local_address
 from clarion.security.sessions import SessionCache
 
@@ -76,6 +76,7 @@ class TlsClient:
         remembers: sessions are kept.
         dynamic: there is somebody to ask before each connection; see `refresh`.
         problem: why there can be no connection for now, or None.
+        protocols: what is offered by ALPN.
     """
 
     encrypted = True
@@ -83,9 +84,14 @@ class TlsClient:
     unusable = None
 
     def __init__(
-        self, credentials: Ssl | DynamicSsl, server_name: str, cache: SessionCache | None
+        self,
+        credentials: Ssl | DynamicSsl,
+        server_name: str,
+        cache: SessionCache | None,
+        protocols: tuple[str, ...] = (ALPN,),
     ) -> None:
         self.server_name = server_name
+        self.protocols = protocols
         self.dynamic = isinstance(credentials, DynamicSsl)
         self.problem: str | None = None
         self.remembers = cache is not None
@@ -94,12 +100,17 @@ class TlsClient:
         self._lock = threading.Lock()
         self._dynamic = credentials if isinstance(credentials, DynamicSsl) else None
         if isinstance(credentials, DynamicSsl):
-            self._context = _contexts.get(credentials)
+            self._context = _contexts.get(credentials, {}).get(protocols)
             return
         try:
-            self._context = _context(credentials)
+            self._context = _context(credentials, protocols)
         except BadCredentials as error:
             self._unusable(error)
+
+    @property
+    def takes_http1(self) -> bool:
+        """Whether it is no failure that the server does not agree to HTTP/2."""
+        return HTTP1 in self.protocols
 
     def refuse(self, address: Address) -> str | None:
         """Why there may be no connection to `address`, or None."""
@@ -112,9 +123,9 @@ class TlsClient:
         assert self._dynamic is not None
         with self._lock:
             try:
-                self._context = _context(self._dynamic.fetcher())
+                self._context = _context(self._dynamic.fetcher(), self.protocols)
                 # The last that could be used, for the next channel with these credentials, too.
-                _contexts[self._dynamic] = self._context
+                _contexts.setdefault(self._dynamic, {})[self.protocols] = self._context
                 self.problem = None
             except Exception as error:
                 if self._context is None:
@@ -151,14 +162,19 @@ def _can_be_asked_for(name: str) -> bool:
     return bool(name) and not name.startswith(".") and "\0" not in name
 
 
-_contexts: weakref.WeakKeyDictionary[Ssl | DynamicSsl, ssl.SSLContext] = weakref.WeakKeyDictionary()
+_Contexts = dict[tuple[str, ...], ssl.SSLContext]
+
+_contexts: weakref.WeakKeyDictionary[Ssl | DynamicSsl, _Contexts] = weakref.WeakKeyDictionary()
 
 
-def _context(credentials: Ssl) -> ssl.SSLContext:
-    """One for all channels with these credentials: roots are many to read, and sessions belong to a context."""
-    context = _contexts.get(credentials)
+def _context(credentials: Ssl, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    """One for all channels with these credentials and protocols: roots are many to read, and sessions belong to a context."""
+    contexts = _contexts.setdefault(credentials, {})
+    context = contexts.get(protocols)
     if context is None:
-        context = _contexts[credentials] = client_context(credentials)
+        context = client_context(credentials)
+        context.set_alpn_protocols(list(protocols))
+        contexts[protocols] = context
     return context
 
 
@@ -208,6 +224,7 @@ def secure(credentials: Any, target: Target, options: ChannelOptions) -> Secured
             kind,
             _host(override or authority),
             cache if isinstance(cache, SessionCache) else None,
+            (ALPN,) if options.web is None else options.web.alpn,
         )
         options = dataclasses.replace(
             options, authority=authority, scheme=options.scheme or "https"

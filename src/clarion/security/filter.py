@@ -10,9 +10,10 @@ import ssl
 from clarion.security.failures import PeerClosed, PlainText, explain
 from clarion.trace_points import tell
 
-__all__ = ["ALPN", "TlsFilter"]
+__all__ = ["ALPN", "HTTP1", "TlsFilter"]
 
 ALPN = "h2"
+HTTP1 = "http/1.1"
 
 # TLS has no larger record (RFC 8446 §5.1).
 _RECORD = 16_384

@@ -9,7 +9,7 @@ from typing import Any
 from clarion.security.filter import TlsFilter
 from clarion.security.local import PeerProcess
 
-__all__ = ["AuthContext", "local_context", "tls_context"]
+__all__ = ["AuthContext", "add_certificate", "local_context", "tls_context"]
 
 _SUBJECT_NAMES = {
     "commonName": "CN",
@@ -70,7 +70,7 @@ def tls_context(filter: TlsFilter) -> AuthContext:
     der = filter.ssl.getpeercert(binary_form=True)
     if der:
         certificate: Any = filter.ssl.getpeercert() or {}
-        key = _add_certificate(properties, certificate, der, _chain(filter, der))
+        key = add_certificate(properties, certificate, der, _chain(filter, der))
     properties["security_level"] = _LEVEL
     reused = bool(filter.ssl.session_reused)
     properties["ssl_session_reused"] = [b"true" if reused else b"false"]
@@ -78,17 +78,23 @@ def tls_context(filter: TlsFilter) -> AuthContext:
     if asked_for:
         properties["ssl_requested_server_name"] = [asked_for.encode()]
     properties["ssl_tls_version"] = [(filter.ssl.version() or "").encode()]
-    spiffe = [uri for uri in properties.get("peer_uri", ()) if uri.startswith(b"spiffe://")]
-    # A SPIFFE certificate has one URI (X509-SVID §2); with several there is no telling who it is.
-    if len(spiffe) == 1 and len(properties["peer_uri"]) == 1:
-        properties["peer_spiffe_id"] = spiffe
     return AuthContext(properties, key)
 
 
-def _add_certificate(
+def add_certificate(
     properties: dict[str, list[bytes]], certificate: Any, der: bytes, chain: bytes
 ) -> str | None:
-    """Returns the key of the identities."""
+    """Add what a client's certificate says.
+
+    Args:
+        properties: of the context.
+        certificate: as `ssl.SSLSocket.getpeercert` has it; `subject` and `subjectAltName` are read.
+        der: the certificate.
+        chain: what the client sent, PEM, its own certificate first.
+
+    Returns:
+        The key of the identities.
+    """
     key = None
     subject = [pair for part in certificate.get("subject", ()) for pair in part]
     if subject:
@@ -113,6 +119,10 @@ def _add_certificate(
             values = [value for kind, value in names if kind == each]
             if values:
                 properties[each] = values
+    spiffe = [uri for uri in properties.get("peer_uri", ()) if uri.startswith(b"spiffe://")]
+    # A SPIFFE certificate has one URI (X509-SVID §2); with several there is no telling who it is.
+    if len(spiffe) == 1 and len(properties["peer_uri"]) == 1:
+        properties["peer_spiffe_id"] = spiffe
     return key
 
 

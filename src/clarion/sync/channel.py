@@ -139,6 +139,11 @@ class Channel(interface.Channel):
             lock._at_fork_reinit()
 
     def _make_core(self, runtime: _runtime.SyncRuntime) -> ChannelCore:
+        if self.options.web is not None:
+            core: ChannelCore = self.options.web.make_core(
+                runtime, self.target, self.options, self._security
+            )
+            return core
         if not self.options.share:
             return ChannelCore(runtime, self.target, self.options, self._security)
         # Which most programs do not need.
@@ -170,6 +175,9 @@ class Channel(interface.Channel):
         deserialize: Deserializer | None,
         registered: bool | None,
     ) -> Method:
+        web = self.options.web
+        if web is not None:
+            serialize, deserialize = web.codec(path, serialize, deserialize)
         method = Method(path, self.target, self.options, self._compression, serialize, deserialize)
         if self._tracing is not None:
             method.trace(self._tracing, self._target_name, bool(registered))

@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from clarion.client_core import Attempt, LinkOwner, Pending, cancel_calls
-from clarion.http2 import Abort, Config, Keepalive
+from clarion.client_core import Attempt, LinkOwner, Pending, attempts_on, cancel_calls
+from clarion.http2 import Abort, Config, Connection, Keepalive
 from clarion.http2.watching import connection_type
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.link import Link
@@ -59,13 +59,21 @@ class WaitedCall(Waiter):
 
 
 class ClientLink(Link):
-    """A connection that this side opened."""
+    """A connection that this side opened.
+
+    Attributes:
+        speaks_http1: it has HTTP/1.1 on it; see `clarion.web.client`.
+        held: the socket is not to be read now (with the lock).
+    """
+
+    speaks_http1 = False
+    held = False
 
     def __init__(self, sock: socket.socket, io: IoThread, config: Config, owner: LinkOwner) -> None:
         super().__init__(sock, io)
-        self.connection = connection_type()(self, time.monotonic, config)
-        self.pending: deque[Pending] = deque()
         self._owner = owner
+        self.connection = self.make_connection(config)
+        self.pending: deque[Pending] = deque()
         self._leader: Waiter | None = None
         self._sleepers: dict[Waiter, threading.Lock] = {}
         self._unattended = 0
@@ -77,6 +85,14 @@ class ClientLink(Link):
             self.connection.start()
             self.flush()
         self.watch(READ)
+
+    def make_connection(self, config: Config) -> Connection:
+        """What is on the socket."""
+        web = self._owner.options.web
+        if web is None:
+            return connection_type()(self, time.monotonic, config)
+        connection: Connection = web.make_connection(self, time.monotonic, config)
+        return connection
 
     def close(self, message: str) -> None:
         with self.lock:
@@ -139,7 +155,7 @@ class ClientLink(Link):
                     if ready() or call.attempt is None or call.attempt.link is not self:
                         return True
                     waiter.progress = False
-                    lead = self._leader is None and self._open
+                    lead = self._leader is None and self._open and not self.held
                     if lead:
                         self._leader = waiter
                     else:
@@ -348,8 +364,7 @@ class ClientLink(Link):
         self.sock.close()
         self._poller.close()
         self._sleepers = {}
-        for stream in list(self.connection.streams.values()):
-            if isinstance(stream, Attempt):
-                stream.call.forked()
+        for attempt in attempts_on(self.connection):
+            attempt.call.forked()
         with self.lock:
             self.connection.connection_lost("the process was forked; this call is the parent's")

@@ -145,7 +145,7 @@ class Link:
             self.lock.acquire()
             if failure is not None:
                 # The reader hears of it too, but a connection that is only written to has none.
-                self.connection.connection_lost(_lost(failure))
+                self.send_failed(_lost(failure))
         if failure is None and data:
             self._unsent = [data]
 
@@ -156,7 +156,7 @@ class Link:
         """Work off bytes from the socket (none: the peer closed it), and write the answers."""
         connection = self.connection
         if not data:
-            connection.connection_lost("the peer closed the connection")
+            self.peer_closed()
         else:
             if len(data) == self._receive_size:
                 self._receive_size = _LARGE_RECEIVE
@@ -176,6 +176,14 @@ class Link:
                 self.receiving = False
         if connection.outbox or connection.closed:
             self.flush()
+
+    def peer_closed(self) -> None:
+        """The peer sends no more."""
+        self.connection.connection_lost("the peer closed the connection")
+
+    def send_failed(self, why: str) -> None:
+        """The socket takes nothing any more."""
+        self.connection.connection_lost(why)
 
     def lose(self, error: OSError) -> None:
         """The socket failed."""

@@ -123,7 +123,9 @@ class SyncRuntime:
                 seconds = max(give_up - self.now(), 0.0)
                 tls.connect(sock, self.io, config, owner, seconds, linked)
             else:
-                linked(ClientLink(sock, self.io, config, owner), "")
+                web = owner.options.web
+                kind = ClientLink if web is None or not web.http1 else web.sync_link()
+                linked(kind(sock, self.io, config, owner), "")
 
         def linked(link: ClientLink | None, why: str) -> None:
             if link is not None:

@@ -113,6 +113,7 @@ class Server(interfaces.Server):
         # Connections from within the process that came before the start.
         self._early: list[tuple[socket.socket, Any]] = []
         self._stopped = threading.Event()
+        self._finishing = False
         self._lock = threading.Lock()
         self._process = os.getpid()
         self.core.node = record(SERVER, self, time.time, self.core.options.trace_memory)
@@ -198,10 +199,12 @@ class Server(interfaces.Server):
 
         Raises:
             ValueError: the server was started before.
+            RuntimeError: an application beside the services does not start; says why.
         """
+        if self.web is not None and self.web.site is not None:
+            self._start_site()
         with self._lock:
-            if self._io is not None or self._stopped.is_set():
-                raise ValueError("Cannot start already-started server!")
+            self._check_new()
             self._io = IoThread("clarion-server")
             limit = self.core.options.max_connections
             if limit is None:
@@ -212,6 +215,17 @@ class Server(interfaces.Server):
             early, self._early = self._early, []
             for sock, security in early:
                 self._io.post(functools.partial(self._take, sock, security))
+
+    def _check_new(self) -> None:
+        if self._io is not None or self._stopped.is_set():
+            raise ValueError("Cannot start already-started server!")
+
+    def _start_site(self) -> None:
+        """Start the application, without the lock: it may well use this server."""
+        self._check_new()
+        self.web.site.start()
+        if self._stopped.is_set():
+            self.web.site.stop(lambda: None)
 
     def in_process_channel(
         self,
@@ -393,6 +407,14 @@ class Server(interfaces.Server):
             link.cut_off()
 
     def _finish(self) -> None:
+        if self.web is None or self.web.site is None:
+            self._finished()
+        elif not self._finishing:
+            self._finishing = True
+            assert self._io is not None
+            self.web.site.stop(functools.partial(self._io.post, self._finished))
+
+    def _finished(self) -> None:
         if not self._stopped.is_set():
             self.core.node.close()
             self._stopped.set()

@@ -36,7 +36,7 @@ from clarion.sync.server_link import ServerLink
 if TYPE_CHECKING:
     from clarion.sync.sync_server import Server
 
-__all__ = ["Handshake", "TlsClientLink", "TlsServerLink", "accept", "connect"]
+__all__ = ["Handshake", "TlsClientLink", "TlsServerLink", "accept", "admit_local", "connect"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -317,11 +317,13 @@ def connect(
         if filter is None:
             done(None, why)
             return
-        link = TlsClientLink(sock, io, config, owner, filter, security)
+        kind = TlsClientLink if filter.speaks_http2 else owner.options.web.sync_link(tls=True)
+        link: TlsClientLink = kind(sock, io, config, owner, filter, security)
         done(link, "")
         link.catch_up()
 
     handshake = Handshake(io, sock, seconds, agreed)
+    handshake.takes_http1 = security.takes_http1
     if security.dynamic:
         # Its certificates may be in files.
         apart(functools.partial(_refresh_and_connect, io, security, handshake))
@@ -338,14 +340,22 @@ def _refresh_and_connect(io: IoThread, security: TlsClient, handshake: Handshake
         io.post(lambda: handshake.give_up(problem))
 
 
+def admit_local(link: ServerLink, security: LocalServer) -> None:
+    """Note who the client is of a connection to a port with local credentials, and turn it away if it is not local."""
+    admitted = security.admits(link.sock)
+    link.auth = security.identify(link.sock)
+    if not admitted:
+        link.turn_away(security.refusal, ErrorCode.INADEQUATE_SECURITY)
+
+
 def accept(server: Server, sock: socket.socket, io: IoThread, security: ServerSecurity) -> None:
     """Take a connection that came to a port with credentials."""
     if isinstance(security, LocalServer):
-        admitted = security.admits(sock)
+        if server.web is not None:
+            server.web.accept(server, sock, io, security)
+            return
         link = ServerLink(server, sock, io)
-        link.auth = security.identify(sock)
-        if not admitted:
-            link.turn_away(security.refusal, ErrorCode.INADEQUATE_SECURITY)
+        admit_local(link, security)
         server.add_link(link)
         return
     tls = security

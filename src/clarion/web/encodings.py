@@ -6,6 +6,7 @@ something, as Connect's clients send none and browsers send names in the order o
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection
 
@@ -13,7 +14,7 @@ from clarion.protocol.compression import Compressor, accept_encoding, get_compre
 from clarion.status import StatusCode
 from clarion.web.errors import WebError
 
-__all__ = ["agreed", "compressor_of", "parse_accept"]
+__all__ = ["agreed", "compressor_of", "parse_accept", "preference"]
 
 # There are fewer codings than that; whoever sends more wants us to look through them.
 _MOST = 32
@@ -29,6 +30,21 @@ def parse_accept(value: bytes) -> tuple[str, ...]:
         if name and not _REFUSED.fullmatch(weight.replace(" ", "")):
             names[name] = None
     return tuple(names)
+
+
+def preference() -> bytes:
+    """What this side reads, as Connect has it: what it likes best is first, so `identity` is last.
+
+    Servers there are that take the first name which they know.
+    """
+    return _by_preference(accept_encoding())
+
+
+@functools.lru_cache(maxsize=8)
+def _by_preference(known: bytes) -> bytes:
+    # gzip is the one that everybody has.
+    names = sorted(known.split(b","), key=lambda name: (name == b"identity") - (name == b"gzip"))
+    return b",".join(names)
 
 
 def agreed(accepts: Collection[str], wanted: str) -> Compressor | None:

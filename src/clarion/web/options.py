@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
+from clarion.errors import LocalError
+from clarion.web.asgi_types import AsgiApp
 from clarion.web.cors import CorsPolicy
 from clarion.web.http1.limits import Http1Limits
 
@@ -21,6 +24,10 @@ class WebOptions(Http1Limits):
     Attributes:
         cors: what pages of other origins may do; by default nothing.
         http1: HTTP/1.1 is taken, too. It needs `h11` (extra `web`).
+        asgi: an ASGI application (version 3) that gets the requests which are no calls, or None.
+        wsgi: a WSGI application (PEP 3333) that gets them, or None.
+        wsgi_threads: how many requests it serves at a time, on threads of its own.
+        app_stop_timeout: how long an ASGI application may take to shut down when the server has stopped, in seconds.
 
     Raises:
         LocalError: a value cannot be.
@@ -28,6 +35,24 @@ class WebOptions(Http1Limits):
 
     cors: CorsPolicy = dataclasses.field(default_factory=CorsPolicy)
     http1: bool = True
+    asgi: AsgiApp | None = None
+    wsgi: Callable[..., Any] | None = None
+    wsgi_threads: int = 16
+    app_stop_timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        # `super()` does not find a class that `slots=True` made anew.
+        Http1Limits.__post_init__(self)
+        if self.asgi is not None and self.wsgi is not None:
+            raise LocalError("asgi and wsgi are both given; a port has one application")
+        for name in ("asgi", "wsgi"):
+            app = getattr(self, name)
+            if app is not None and not callable(app):
+                raise LocalError(f"{name} is {app!r}; an application is something to call")
+        if self.wsgi_threads < 1:
+            raise LocalError(f"wsgi_threads is {self.wsgi_threads!r}; it must be at least 1")
+        if not self.app_stop_timeout > 0:
+            raise LocalError(f"app_stop_timeout is {self.app_stop_timeout!r}; it must be positive")
 
     def for_front_end(self, name: str) -> Any:
         """What a server asks about requests of the web, and connections of HTTP/1.1.

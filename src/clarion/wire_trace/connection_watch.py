@@ -34,6 +34,11 @@ _MOST_UNACKNOWLEDGED = 32
 # What a message may be after decompression.
 _LARGEST_MESSAGE = 1 << 22
 
+_ENCODINGS = (b"grpc-encoding", b"connect-content-encoding")
+# Bodies of messages with a prefix each; in text mode they are base64.
+_FRAMED = (b"application/grpc", b"application/connect+")
+_TEXT = b"application/grpc-web-text"
+
 _numbers = itertools.count(1)
 
 
@@ -43,7 +48,9 @@ class _Stream:
     def __init__(self, method: str, budget: Budget) -> None:
         self.method = method
         self.encodings = ["identity", "identity"]
-        self.grpc = [False, False]
+        # Whether the bodies are messages, and whether those are protobuf's.
+        self.framed = [False, False]
+        self.text = [False, False]
         self.readers = [MessageReader(budget), MessageReader(budget)]
         self.ended = [False, False]
 
@@ -109,12 +116,16 @@ class ConnectionWatch:
             stream.close()
         self._streams.clear()
 
-    def _watch(self, direction: _Direction, data: bytes | memoryview) -> None:
+    def _meet(self) -> None:
+        """Say who the other end is, the first time."""
         if self._find_peer is not None:
             self._peer = self._find_peer()
             self._find_peer = None
             way = "opened to" if self.side == "client" else "accepted from"
             self._tell("connections", f"{way} {self._peer}", always=True)
+
+    def _watch(self, direction: _Direction, data: bytes | memoryview) -> None:
+        self._meet()
         for seen in direction.reader.feed(data):
             if type(seen) is Frame:
                 self._frame(direction, seen)
@@ -264,10 +275,11 @@ class ConnectionWatch:
             for name, value in fields:
                 if name == b":path" and direction.from_client:
                     stream.method = escape(value, 300)
-                elif name == b"grpc-encoding":
+                elif name in _ENCODINGS:
                     stream.encodings[half] = value.decode("ascii", "replace")
                 elif name == b"content-type":
-                    stream.grpc[half] = value.startswith(b"application/grpc")
+                    stream.framed[half] = value.startswith(_FRAMED) and not value.startswith(_TEXT)
+                    stream.text[half] = b"+json" in value
         return stream
 
     # DATA
@@ -276,29 +288,40 @@ class ConnectionWatch:
         stream = self._streams.get(frame.stream_id)
         if stream is None:
             return
-        half = int(direction.from_client)
         # Also while nobody wants messages: who begins to in the middle of one would see it cut at random.
-        if stream.grpc[half]:
+        if stream.framed[int(direction.from_client)]:
             payload, missing = frame.payload, frame.length - len(frame.payload)
             if frame.flags & frames.PADDED and payload:
                 end = payload[0]
                 missing -= end
                 payload = payload[1 : len(payload) + min(missing, 0)]
                 missing = max(missing, 0)
-            for message in stream.readers[half].feed(payload, missing):
-                self._message(direction, frame.stream_id, stream, message)
+            self._body(direction, frame.stream_id, stream, payload, missing)
         if frame.flags & frames.END_STREAM:
             self._half_closed(direction, frame.stream_id)
+
+    def _body(
+        self, direction: _Direction, sid: int, stream: _Stream, data: bytes, missing: int
+    ) -> None:
+        for message in stream.readers[int(direction.from_client)].feed(data, missing):
+            self._message(direction, sid, stream, message)
 
     def _message(
         self, direction: _Direction, sid: int, stream: _Stream, message: SeenMessage
     ) -> None:
         method = stream.method
-        encoding = stream.encodings[int(direction.from_client)] if message.compressed else ""
+        half = int(direction.from_client)
+        encoding = stream.encodings[half] if message.compressed else ""
+        # Secrets are found in protobuf's messages alone, so nothing else is shown.
+        bare = stream.text[half] or message.end
 
         def text(settings: Settings) -> str:
             kind = "request" if direction.from_client else "response"
+            if message.end:
+                kind += "'s end"
             name = f"{kind} of {message.length} bytes"
+            if bare:
+                return f"{name}, {encoding}" if encoding else name
             data, missing = message.data, message.length - len(message.data)
             if encoding:
                 unpacked = None if missing else _decompress(data, encoding)

@@ -84,7 +84,7 @@ def _describe_payload(frame: Frame) -> str:
         if frame.length > 8:
             text += f', "{escape(payload[8:], _SHOWN_OF_DEBUG_DATA)}"'
         return text
-    if kind == frames.PRIORITY and frame.length == 5:
+    if kind == frames.PRIORITY and frame.length == len(payload) == 5:
         depends = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
         return f"depends on stream {depends}, weight {payload[4] + 1}"
     if kind == frames.PUSH_PROMISE and frame.length >= 4:

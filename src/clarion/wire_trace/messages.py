@@ -1,4 +1,5 @@
-"""gRPC messages out of the DATA frames of a stream (PROTOCOL-HTTP2, "Length-Prefixed-Message"), for who looks on.
+"""gRPC messages out of the DATA frames of a stream (PROTOCOL-HTTP2, "Length-Prefixed-Message"), for who looks on. gRPC-Web and
+the streams of Connect have the same, with more flags.
 
 Of a message no more is kept than `KEPT` bytes, and of all messages that are under way on a connection no more than its budget:
 what is above that is counted, and not shown.
@@ -22,11 +23,13 @@ class SeenMessage(NamedTuple):
         compressed: its flag says so.
         length: in bytes, as on the wire.
         data: as much of it as was kept.
+        end: it is no message, but how the call ended, as gRPC-Web and Connect say it.
     """
 
     compressed: bool
     length: int
     data: bytes
+    end: bool = False
 
 
 class Budget:
@@ -56,7 +59,7 @@ class MessageReader:
         self._left = 0
         self._wanted = 0
         self._length = -1
-        self._compressed = False
+        self._compressed = self._end = False
         self._lost = False
 
     def feed(self, data: bytes, missing: int = 0) -> Iterator[SeenMessage]:
@@ -94,6 +97,7 @@ class MessageReader:
 
     def _begin(self) -> None:
         self._compressed = bool(self._prefix[0] & 1)
+        self._end = self._prefix[0] > 1
         self._length = self._left = int.from_bytes(self._prefix[1:], "big")
         self._wanted = self._budget.take(min(self._length, KEPT))
         self._data = bytearray()
@@ -110,7 +114,7 @@ class MessageReader:
             self._data += kept
 
     def _complete(self) -> SeenMessage:
-        message = SeenMessage(self._compressed, self._length, bytes(self._data))
+        message = SeenMessage(self._compressed, self._length, bytes(self._data), self._end)
         self.close()
         return message
 

@@ -11,7 +11,7 @@ from clarion.http2.connection import StreamFactory
 from clarion.wire_trace.connection_watch import ConnectionWatch
 from clarion.wire_trace.hub import HUB
 
-__all__ = ["TracedConnection"]
+__all__ = ["TracedConnection", "peer_of"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class TracedConnection(Connection):
     ) -> None:
         super().__init__(observer, now, config, stream_factory)
         self._watch: ConnectionWatch | None = ConnectionWatch(
-            HUB, stream_factory is None, lambda: _peer_of(observer)
+            HUB, stream_factory is None, lambda: peer_of(observer)
         )
 
     def receive_data(self, data: bytes) -> None:
@@ -62,7 +62,7 @@ class TracedConnection(Connection):
             _LOG.warning("connection c%d is not traced any more", watch.number, exc_info=True)
 
 
-def _peer_of(observer: Any) -> str:
+def peer_of(observer: Any) -> str:
     """The other end of a link, of either front end and side."""
     peer = getattr(observer, "peer", "")
     try:

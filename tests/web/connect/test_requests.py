@@ -182,7 +182,7 @@ def test_queries_go_there_and_back(message: bytes, codec: str, encoding: str) ->
 def test_queries_as_they_are_written() -> None:
     assert clients.get_query(b"{}", "json") == b"connect=v1&encoding=json&message=%7B%7D"
     assert clients.get_query(b"\xfb\xff", "proto", "gzip") == (
-        b"connect=v1&encoding=proto&compression=gzip&base64=1&message=-_8"
+        b"connect=v1&base64=1&compression=gzip&encoding=proto&message=-_8"
     )
     far = clients.get_fields(timeout=1e9, metadata=((b"x", b"1"), (b"host", b"x")))
     assert [name for name, _ in far] == [b"accept-encoding", b"x"]

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote_from_bytes
 
 from clarion.metadata import Metadatum
-from clarion.protocol.compression import Compressor, accept_encoding
+from clarion.protocol.compression import Compressor
 from clarion.protocol.messages import UnpackFailed, unpack
 from clarion.protocol.outcome import OK, Outcome
 from clarion.status import StatusCode
@@ -23,7 +23,7 @@ from clarion.web.connect.content_types import ConnectType, looks_like_connect, p
 from clarion.web.connect.errors import ConnectError, decode_error, outcome_of_error
 from clarion.web.connect.timeouts import encode_timeout
 from clarion.web.connect.trailers import read_end, split_prefixed
-from clarion.web.encodings import compressor_of
+from clarion.web.encodings import compressor_of, preference
 from clarion.web.envelopes import CONNECT_END, EnvelopeReader
 from clarion.web.errors import WebError
 from clarion.web.fields import Fields, check_size, metadata_of, single, without_http
@@ -52,7 +52,7 @@ def post_fields(
     fields = [
         (b"content-type", type.content_type),
         (b"connect-protocol-version", b"1"),
-        (prefix + b"accept-encoding", accept_encoding()),
+        (prefix + b"accept-encoding", preference()),
     ]
     if encoding:
         fields.append((prefix + b"content-encoding", encoding.encode()))
@@ -64,11 +64,11 @@ def post_fields(
 
 def get_fields(*, timeout: float | None = None, metadata: Fields = ()) -> Fields:
     """The header fields of a GET; see `post_fields`."""
-    return ((b"accept-encoding", accept_encoding()), *_timeout(timeout), *without_http(metadata))
+    return ((b"accept-encoding", preference()), *_timeout(timeout), *without_http(metadata))
 
 
 def get_query(message: bytes, codec: str, encoding: str = "") -> bytes:
-    """The query of a GET; parameters are always in the same order, for caches.
+    """The query of a GET; parameters are in the order that Connect recommends, for caches.
 
     Args:
         message: serialized, and compressed already if it is to be.
@@ -76,12 +76,13 @@ def get_query(message: bytes, codec: str, encoding: str = "") -> bytes:
         encoding: how it is compressed; "" if it is not.
     """
     if codec == "json" and not encoding:
-        text = b"message=" + quote_from_bytes(message, safe="").encode()
+        base64, text = b"", quote_from_bytes(message, safe="").encode()
     else:
         packed = binascii.b2a_base64(message, newline=False).rstrip(b"=")
-        text = b"base64=1&message=" + packed.translate(_URL_SAFE)
+        base64, text = b"base64=1&", packed.translate(_URL_SAFE)
     compression = b"compression=%b&" % encoding.encode() if encoding else b""
-    return b"connect=v1&encoding=%b&%b%b" % (codec.encode(), compression, text)
+    parts = base64, compression, codec.encode(), text
+    return b"connect=v1&%b%bencoding=%b&message=%b" % parts
 
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")

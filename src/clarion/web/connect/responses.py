@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from clarion.protocol.compression import accept_encoding
 from clarion.status import StatusCode
 from clarion.web.connect.codes import http_status_of
 from clarion.web.connect.errors import encode_error, error_of
 from clarion.web.connect.requests import ConnectRequest
 from clarion.web.connect.trailers import end_frame, prefixed
+from clarion.web.encodings import preference
 from clarion.web.envelopes import COMPRESSED, envelope
 from clarion.web.fields import Fields, without_http
 
@@ -39,7 +39,7 @@ def unary_fields(
     fields = [(b"content-type", request.type.content_type)]
     if encoding:
         fields.append((b"content-encoding", encoding.encode()))
-    fields.append((b"accept-encoding", accept_encoding()))
+    fields.append((b"accept-encoding", preference()))
     if request.get:
         # Caches may keep it.
         fields.append((b"vary", b"accept-encoding"))
@@ -79,7 +79,7 @@ def stream_fields(request: ConnectRequest, initial: Fields = (), encoding: str =
     fields = [(b"content-type", request.type.content_type)]
     if encoding:
         fields.append((b"connect-content-encoding", encoding.encode()))
-    fields.append((b"connect-accept-encoding", accept_encoding()))
+    fields.append((b"connect-accept-encoding", preference()))
     return (*fields, *without_http(initial))
 
 

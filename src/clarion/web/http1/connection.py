@@ -7,7 +7,8 @@ Rules it keeps:
 - One stream at a time, in the order in which requests came. What is pipelined behind it waits in `h11`, and more is not read.
 - What a stream has not consumed is bounded: above `Config.initial_window` the socket is not read (`held`).
 - A request that is refused, or whose framing is in doubt, ends the connection: what follows may not be what it seems.
-- A request that was answered before its end is read to its end, up to `Http1Limits.max_discard`.
+- A request that was answered before its end is read to its end, up to `Http1Limits.max_discard`. An answer that is known
+  to leave more says `connection: close`: a client would send its next request into a connection that goes away.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from clarion.http2.lifecycle import ConnectionObserver
 from clarion.http2.outgoing import Outgoing
 from clarion.http2.semantics import MalformedHeaders
 from clarion.http2.stream import Abort, Stream
-from clarion.web.http1.heads import Fields, Refused, answer_head, request_fields
+from clarion.web.http1.heads import Fields, Refused, answer_head, check_size, request_fields
 from clarion.web.http1.limits import Http1Limits
+from clarion.web.http1.plain_encoder import PlainEncoder
 
-__all__ = ["Http1Connection", "Http1Observer", "PlainEncoder"]
+__all__ = ["Http1Connection", "Http1Observer"]
 
 _TURN = 1 << 16
 # Up to this size one copy is cheaper than another chunk.
@@ -36,6 +38,7 @@ _JOIN = 1 << 13
 # HTTP/1.1 has no windows.
 _UNLIMITED = 1 << 60
 _NO_BODY = (204, 304)
+_STATUS = {ErrorCode.INTERNAL_ERROR: 500, ErrorCode.INADEQUATE_SECURITY: 403}
 
 StreamFactory = Callable[[Connection, int], Stream]
 
@@ -48,16 +51,6 @@ class Http1Observer(ConnectionObserver, Protocol):
 
     def go_on_reading(self) -> None:
         """Read again, and call `go_on` soon, where received bytes are worked off: some may be waiting."""
-
-
-class PlainEncoder:
-    """Stands where HPACK's encoder is: fields stay fields."""
-
-    pending_update = False
-
-    def encode(self, fields: Fields) -> Any:
-        """The fields."""
-        return fields
 
 
 class Http1Connection(Outgoing):
@@ -83,6 +76,7 @@ class Http1Connection(Outgoing):
         "_expects",
         "_h11",
         "_in_loop",
+        "_left",
         "_mark",
         "_options",
         "_paused",
@@ -95,6 +89,7 @@ class Http1Connection(Outgoing):
         "congestions",
         "held",
         "recv_stream_window",
+        "recv_window",
     )
 
     observer: Http1Observer
@@ -110,7 +105,7 @@ class Http1Connection(Outgoing):
     ) -> None:
         super().__init__(observer, now, config, is_client=False)
         self.send_window = self.peer_initial_window = _UNLIMITED
-        self.recv_stream_window = 0
+        self.recv_stream_window = self.recv_window = 0
         self.encoder = cast(Any, PlainEncoder())
         self.bytes_received = 0
         self.held = False
@@ -126,6 +121,8 @@ class Http1Connection(Outgoing):
         # The answer has no body, whatever its headers say.
         self._bodiless = False
         self._uncredited = 0
+        # Of the request's body is still to come; None: its head does not say.
+        self._left: int | None = 0
         self._discarded = 0
         # `bytes_received` when the last exchange was over.
         self._mark = 0
@@ -194,8 +191,7 @@ class Http1Connection(Outgoing):
     def fail(self, code: ErrorCode, message: str) -> None:
         """End the connection for cause, and say so if no answer has begun."""
         if not self.closed:
-            status = 500 if code is ErrorCode.INTERNAL_ERROR else 503
-            self._say(status, message)
+            self._say(_STATUS.get(code, 503), message)
             self._end(Abort(code, message, connection_lost=True))
 
     def refuse(self, status: int, why: str) -> None:
@@ -232,12 +228,15 @@ class Http1Connection(Outgoing):
                     # Behind a request that was to be the last one.
                     self._paused = True
                     return
-                self.refuse(error.error_status_hint, str(error))
+                # What it quotes came from the client, and may be long.
+                self.refuse(error.error_status_hint, str(error).partition(": bytearray")[0])
                 return
             kind = type(event)
             if kind is h11.Data:
                 self._deliver(False)
                 self._piece = bytes(event.data)
+                if self._left is not None:
+                    self._left -= len(event.data)
             elif kind is h11.EndOfMessage:
                 self._request_ended()
             elif kind is h11.Request:
@@ -252,11 +251,16 @@ class Http1Connection(Outgoing):
 
     def _request_began(self, request: h11.Request) -> None:
         try:
+            # `h11` limits what it has to wait for, and not what comes at once.
+            check_size(request, self._options.max_head)
             headers = request_fields(request, self._scheme)
         except Refused as error:
             self.refuse(error.status, str(error))
             return
         self._bodiless = request.method == b"HEAD"
+        values = dict(request.headers)
+        length = int(values.get(b"content-length", 0))
+        self._left = None if b"transfer-encoding" in values else length
         self._expects = self._h11.they_are_waiting_for_100_continue
         if not self.settings_received:
             self.settings_received = True
@@ -341,15 +345,31 @@ class Http1Connection(Outgoing):
         if stream is not self._stream or stream.local_closed:
             return
         fields: Fields = block
-        status, headers = answer_head(fields, self.draining or self._expects)
+        close = self.draining or self._expects or self._leaves_much
+        status, headers = answer_head(fields, close)
         if end_stream and status not in _NO_BODY and not _has(headers, b"content-length"):
             headers.append((b"content-length", b"0"))
         self._send_head(status, headers)
         if end_stream:
             self._end_answer(stream)
 
+    def too_much(self, size: int) -> None:
+        """The request holds a message of more than `size` bytes, which nobody reads."""
+        if self._left is None:
+            self._left = size + 1
+
+    @property
+    def _leaves_much(self) -> bool:
+        """Whether it is known that more of the request follows than is read behind an answer."""
+        ended = self._h11.their_state is not h11.SEND_BODY
+        return not ended and (self._left or 0) > self._options.max_discard
+
     def _send_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        reason = HTTPStatus(status).phrase.encode()
+        try:
+            reason = HTTPStatus(status).phrase.encode()
+        except ValueError:
+            # An application's own.
+            reason = b""
         response = h11.Response(status_code=status, headers=headers, reason=reason)
         self.outbox.append(self._h11.send(response) or b"")
 

@@ -11,27 +11,15 @@ import re
 import h11
 
 from clarion.hpack import HeaderList
+from clarion.web.http1.hop import HOP, named
 
-__all__ = ["Fields", "Refused", "answer_head", "request_fields"]
+__all__ = ["Fields", "Refused", "answer_head", "check_size", "request_fields"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
-# RFC 9113 §8.2.2, and those with a meaning for this hop alone. `host` becomes `:authority`.
-_HOP = frozenset(
-    (
-        b"connection",
-        b"expect",
-        b"host",
-        b"http2-settings",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+# RFC 9110 §7.2, roughly: what names, addresses and ports are made of.
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _OVERHEAD = 32
 
 
@@ -47,6 +35,19 @@ class Refused(Exception):
         self.status = status
 
 
+def check_size(request: h11.Request, max_head: int) -> None:
+    """Refuse a head that is longer than `max_head`.
+
+    Raises:
+        Refused: it is.
+    """
+    # With the two spaces, the version and the line ends of RFC 9112 §3; and what separates names and values.
+    size = len(request.method) + len(request.target) + 14
+    size += sum(len(name) + len(value) + 4 for name, value in request.headers)
+    if size > max_head:
+        raise Refused(431, f"the head of the request has {size} bytes (max_head is {max_head})")
+
+
 def request_fields(request: h11.Request, scheme: bytes) -> HeaderList:
     """The request's head as a header list of HTTP/2.
 
@@ -58,6 +59,8 @@ def request_fields(request: h11.Request, scheme: bytes) -> HeaderList:
         Refused: it is not served; says why.
     """
     fields = list(request.headers)
+    if request.http_version[:2] != b"1.":
+        raise Refused(505, "the request says that it is not HTTP/1.1")
     _check_framing(fields, request.http_version)
     host = next((value for name, value in fields if name == b"host"), b"")
     path = request.target
@@ -69,8 +72,13 @@ def request_fields(request: h11.Request, scheme: bytes) -> HeaderList:
             path = b"/" + path
     if request.method == b"CONNECT":
         raise Refused(405, "CONNECT is not served here")
+    # RFC 9112 §3.2.3 and §3.2.4: the other forms are for proxies, and for OPTIONS.
+    if path[:1] != b"/" and (path, request.method) != (b"*", b"OPTIONS"):
+        raise Refused(400, "the target of the request is no path")
+    if _HOST.fullmatch(host) is None:
+        raise Refused(400, "the host is none")
     path = path.partition(b"#")[0]
-    hop = _HOP | _named(fields)
+    hop = HOP | named(fields)
     listed = [
         (b":method", request.method),
         (b":scheme", scheme),
@@ -94,14 +102,6 @@ def _check_framing(fields: list[tuple[bytes, bytes]], version: bytes) -> None:
     for name, value in fields:
         if name == b"expect" and value.lower() != b"100-continue":
             raise Refused(417, f"the server knows no expectation {value[:40]!r}")
-
-
-def _named(fields: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
-    """The names that `connection` lists."""
-    listed = b",".join(value for name, value in fields if name == b"connection")
-    names = frozenset(name.strip().lower() for name in listed.split(b","))
-    # Whoever names what the request's meaning rests on wants it lost on the way.
-    return names - {b"content-type", b"content-length", b"origin", b"authorization", b""}
 
 
 def answer_head(fields: Fields, close: bool) -> tuple[int, list[tuple[bytes, bytes]]]:

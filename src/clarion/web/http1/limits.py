@@ -21,7 +21,7 @@ class Http1Limits:
         min_body_rate: see `body_timeout`; 0 for no such limit.
         write_timeout: how long a client may read nothing of what waits for it.
         max_discard: what is read and dropped of a request that was answered before its end; with more to come the
-            connection is closed.
+            connection is closed. By default as much as a message may have.
 
     Raises:
         LocalError: a value cannot be.
@@ -33,7 +33,7 @@ class Http1Limits:
     body_timeout: float = 30.0
     min_body_rate: int = 240
     write_timeout: float = 60.0
-    max_discard: int = 65_536
+    max_discard: int = 4_194_304
 
     def __post_init__(self) -> None:
         for name in ("max_head", "head_timeout", "idle_timeout", "body_timeout", "write_timeout"):

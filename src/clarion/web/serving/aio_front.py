@@ -15,9 +15,19 @@ __all__ = ["AioFrontEnd"]
 class AioFrontEnd(FrontEnd):
     """See `FrontEnd`."""
 
-    def protocol(self, server: Server) -> asyncio.Protocol:
-        """For a connection that came to a port without credentials."""
-        return _Sniffer(server, self) if self.takes_http1 else ServerLink(server)
+    NAME = "aio"
+
+    def protocol(self, server: Server, local: Any = None) -> asyncio.Protocol:
+        """For a connection that came to a port without TLS.
+
+        Args:
+            local: the port's `security.LocalServer`, if it has local credentials.
+        """
+        if self.takes_http1:
+            return _Sniffer(server, self, local)
+        link = ServerLink(server)
+        link.security = local
+        return link
 
     def http1_link(self, server: Server) -> ServerLink | None:
         """For a connection with TLS whose client does not speak HTTP/2."""
@@ -30,9 +40,10 @@ class _Sniffer(asyncio.Protocol):
     Until then the connection is one of the server's handshakes: it may go for others, and has as long as they have.
     """
 
-    def __init__(self, server: Server, front_end: AioFrontEnd) -> None:
+    def __init__(self, server: Server, front_end: AioFrontEnd, local: Any) -> None:
         self._server = server
         self._front_end = front_end
+        self._local = local
         self._begin = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -59,6 +70,7 @@ class _Sniffer(asyncio.Protocol):
         server, transport = self._server, self._transport
         self._leave()
         link = ServerLink(server) if is_http2 else _Http1Link(server, self._front_end)
+        link.security = self._local
         transport.set_protocol(link)
         link.connection_made(transport)
         link.data_received(self._begin)
@@ -108,7 +120,8 @@ class _Http1Link(ServerLink):
 
     def go_on_reading(self) -> None:
         """See `Http1Observer`."""
-        self.loop.call_soon(self._go_on)
+        # Whose answer led here must not leave its context variables to the next request.
+        self.loop.call_soon(self._go_on, context=self._server.context)
 
     def _go_on(self) -> None:
         transport = self.transport

@@ -14,7 +14,7 @@ from clarion.protocol.percent import decode_message
 from clarion.protocol.request_head import RequestHead
 from clarion.protocol.status_mapping import status_from_wire
 from clarion.status import StatusCode
-from clarion.web.errors import WebError
+from clarion.web.errors import HttpRefusal, WebError
 from clarion.web.serving.request import WebRequest
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 _STATUS = b"grpc-status"
 _MESSAGE = b"grpc-message"
+_PROTO = (
+    b"application/grpc-web+proto, application/grpc-web-text+proto, application/connect+proto, "
+    b"application/proto"
+)
 
 
 class Reader(Protocol):
@@ -85,6 +89,8 @@ class CallSide:
     # The request is a stream of messages, each with a prefix.
     patient = True
     codec = "proto"
+    # The method has no such codec, so nothing of the call can be read, nor said.
+    codec_missing = False
     # What goes wrong with messages is an error as gRPC has it.
     as_grpc = True
     reader: Reader
@@ -174,6 +180,10 @@ class CallSide:
 
     def send_headers(self, call: Any, block: Any, *, end_stream: bool = False) -> None:
         """Initial metadata; with `end_stream` it is gRPC's Trailers-Only."""
+        if self.codec_missing:
+            if end_stream:
+                self._refuse_codec()
+            return
         # Behind `:status` and `content-type`, which are the protocol's to say.
         fields: Fields = block[2:]
         if not end_stream:
@@ -192,7 +202,17 @@ class CallSide:
 
     def send_trailers(self, call: Any, trailers: Fields) -> None:
         """The end."""
-        self.answer_end(trailers)
+        if self.codec_missing:
+            self._refuse_codec()
+        else:
+            self.answer_end(trailers)
+
+    def _refuse_codec(self) -> None:
+        path = self.request.path[:200].decode("latin-1")
+        why = f"messages of {path} cannot be had as {self.codec[:40]!r}"
+        # Nearly all handlers have protobuf's encoding; of another one nothing is known here.
+        accepted = ((b"accept-post", _PROTO),) if self.codec != "proto" else ()
+        self.stream.refuse(self, HttpRefusal(415, why, accepted))
 
     def respond(self, call: Any, head: bytes, prefix: bytes, payload: bytes, end: bytes) -> bool:
         """The whole of most answers."""

@@ -14,11 +14,15 @@ from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 from clarion.web.errors import WebError
 
-__all__ = ["Codecs", "is_safe"]
+__all__ = ["Codecs", "NoCodec", "is_described", "is_safe", "lacks_codec"]
 
 _KEPT = 1024
 # `google.protobuf.MethodOptions.NO_SIDE_EFFECTS`
 _NO_SIDE_EFFECTS = 1
+
+
+class NoCodec(Exception):
+    """A call has no codec for its messages; its handler is not to begin."""
 
 
 class _Handler:
@@ -68,13 +72,27 @@ class Codecs:
 
 
 class _Unknown:
-    """Stands where messages cannot be read."""
+    """Stands where messages cannot be read; see `lacks_codec`."""
 
     def __init__(self, path: str, name: str) -> None:
         self._why = f"messages of {path} cannot be had as {name!r}"
 
     def __call__(self, value: Any) -> Any:
         raise WebError(StatusCode.UNIMPLEMENTED, self._why)
+
+
+def lacks_codec(method: Method) -> bool:
+    """Whether `Codecs.method_for` found no way to have the method's messages in the encoding that was asked for."""
+    return type(method.deserialize) is _Unknown
+
+
+def is_described(path: str) -> bool:
+    """Whether protobuf knows the method, so its messages are protobuf's."""
+    try:
+        method_descriptor(path)
+    except LookupError:
+        return False
+    return True
 
 
 def is_safe(path: bytes) -> bool:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 from clarion.errors import LocalError
 from clarion.http2 import Connection, KeepaliveConfig
 from clarion.http2.frames import PREFACE
+from clarion.http2.watching import connection_type
 from clarion.web.options import WebOptions
 from clarion.web.serving.gate import CallTypes
 
 if TYPE_CHECKING:
+    from clarion.web.apps.site import Site
     from clarion.web.http1.connection import Http1Observer
     from clarion.web.http1.patience import Patience
 
@@ -44,9 +46,17 @@ class FrontEnd:
         LocalError: HTTP/1.1 is wanted, and h11 is not installed.
     """
 
+    NAME = ""
+
     def __init__(self, options: WebOptions) -> None:
         self.options = options
         self.takes_http1 = options.http1
+        # The application beside the services, which `start` and `stop` go to.
+        self.site: Site | None = None
+        if options.asgi is not None or options.wsgi is not None:
+            from clarion.web.apps.site import make_site
+
+            self.site = make_site(options, self.NAME)
         if options.http1:
             try:
                 import h11  # noqa: F401
@@ -58,7 +68,7 @@ class FrontEnd:
 
     def call_type(self, kind: type[Any]) -> type[Any]:
         """The class of calls on connections of HTTP/2."""
-        self.types = CallTypes(kind, self.options)
+        self.types = CallTypes(kind, self.options, self.site)
         return self.types.gated
 
     def add_port(self, security: Any) -> None:
@@ -77,6 +87,13 @@ class FrontEnd:
         """A connection of HTTP/1.1, for a link that has HTTP/2's elsewhere."""
         from clarion.web.http1.connection import Http1Connection
 
+        kind: type[Http1Connection] = Http1Connection
+        if connection_type() is not Connection:
+            # Somebody watches what is on the wire.
+            from clarion.web.serving.traced_http1 import TracedHttp1Connection
+
+            kind = TracedHttp1Connection
+
         # Nothing can be asked of a client between answers, and `Patience` sees to the beginning.
         config = server.core.options.http2
         lifetime = dataclasses.replace(config.lifetime, handshake=math.inf)
@@ -87,7 +104,7 @@ class FrontEnd:
             return types.open_stream(server, link, connection, sid, is_http1=True)
 
         scheme = b"https" if secure else b"http"
-        connection = Http1Connection(link, now, config, open_stream, self.options, scheme)
+        connection = kind(link, now, config, open_stream, self.options, scheme)
         return cast(Connection, connection)
 
     def patience(self, link: Any) -> Patience:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clarion.hpack import HeaderList
+from clarion.protocol.compression import accept_encoding
 from clarion.status import StatusCode
 from clarion.web import base64_stream, grpc_web
 from clarion.web.connect import requests, responses
@@ -20,6 +21,7 @@ __all__ = ["side_for"]
 
 # What gRPC says in its response headers of the call itself.
 _OF_GRPC = (b"grpc-encoding", b"grpc-accept-encoding")
+_UNIMPLEMENTED = (b"grpc-status", b"12")
 
 
 class _GrpcWeb(CallSide):
@@ -53,8 +55,12 @@ class _GrpcWeb(CallSide):
     def answer_end(self, trailers: Fields) -> None:
         if self.begun:
             self.stream.send_last(grpc_web.trailer_frame(trailers, self._text))
-        else:
-            self.stream.send_only_head(200, ((b"content-type", self._type), *trailers))
+            return
+        head: Fields = ((b"content-type", self._type),)
+        if trailers[0] == _UNIMPLEMENTED:
+            # As gRPC's servers do: it may be the request's compression that is not known.
+            head += ((b"grpc-accept-encoding", accept_encoding()),)
+        self.stream.send_only_head(200, (*head, *trailers))
 
 
 class _Connect(CallSide):
@@ -115,8 +121,17 @@ class _ConnectUnary(_Connect):
             fields = responses.unary_fields(self.said, self._initial, trailing, encoding)
             self.stream.send_whole(200, tuple(fields), self._message or b"", message=True)
         else:
-            error = responses.unary_error(code, details, trailing, self._initial)
-            self.stream.send_whole(*error)
+            status, fields, body = responses.unary_error(code, details, trailing, self._initial)
+            if code is StatusCode.UNIMPLEMENTED and self._is_nowhere:
+                # To HTTP the path is what is not there; what clients infer of that is the same.
+                status = 404
+            self.stream.send_whole(status, fields, body)
+
+    @property
+    def _is_nowhere(self) -> bool:
+        method = self.stream.call.method
+        # Without a path it is not known yet; see `Codecs.method_for`.
+        return method is None or not method.path
 
 
 class _ConnectStream(_Connect):
@@ -124,8 +139,8 @@ class _ConnectStream(_Connect):
 
     def refuse(self, error: WebError) -> None:
         kind = self.request.values[b"content-type"]
-        self.stream.send_head(200, ((b"content-type", kind),))
-        self.stream.send_last(responses.end_frame(error.code, str(error)))
+        body = responses.end_frame(error.code, str(error))
+        self.stream.send_whole(200, ((b"content-type", kind),), body)
 
     def answer_head(self, fields: Fields) -> None:
         initial = self.initial_of(fields)
@@ -138,10 +153,11 @@ class _ConnectStream(_Connect):
 
     def answer_end(self, trailers: Fields) -> None:
         code, details, trailing = split_trailers(trailers)
-        if not self.begun:
-            self.begun = True
-            self.answer_head(())
-        self.stream.send_last(responses.end_frame(code, details, trailing))
+        body = responses.end_frame(code, details, trailing)
+        if self.begun:
+            self.stream.send_last(body)
+        else:
+            self.stream.send_whole(200, tuple(responses.stream_fields(self.said)), body)
 
 
 class _Given:

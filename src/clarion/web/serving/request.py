@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 
 from clarion.hpack import HeaderList
 from clarion.http2.semantics import check_request
@@ -13,6 +14,9 @@ from clarion.web.connect import content_types
 __all__ = ["Kind", "WebRequest"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
+
+# What a call by GET has; one that lacks another of them is a call, and told so.
+_GET = re.compile(rb"(?:^|&)(?:message=|encoding=|connect=v)")
 
 
 class Kind(enum.Enum):
@@ -43,6 +47,8 @@ class WebRequest:
         origin: the page's, if a browser sent it.
         kind: the protocol.
         query: what stands behind the path.
+        target: path and query as they came.
+        cut: the list is larger than what is kept of one, and its end is missing.
 
     Raises:
         MalformedHeaders: RFC 9113 forbids the list.
@@ -52,6 +58,7 @@ class WebRequest:
         "all_fields",
         "authority",
         "content_length",
+        "cut",
         "fields",
         "kind",
         "method",
@@ -59,24 +66,32 @@ class WebRequest:
         "path",
         "query",
         "size",
+        "target",
         "values",
     )
 
-    def __init__(self, headers: HeaderList) -> None:
-        pseudo, self.content_length = check_request(headers.fields)
+    def __init__(self, headers: HeaderList, *, cut: bool = False) -> None:
+        self.cut = cut
+        self.content_length: int | None = None
+        if cut:
+            # Nothing can be said of what is there.
+            pseudo = dict.fromkeys((b":method", b":path"), b"") | dict(headers.fields)
+        else:
+            pseudo, self.content_length = check_request(headers.fields)
         self.all_fields, self.size = headers.fields, headers.size
         self.fields: Fields = tuple(field for field in headers.fields if field[0][:1] != b":")
         self.values = dict(self.fields)
         self.method = pseudo[b":method"]
         self.authority = pseudo.get(b":authority", b"")
-        self.path, _mark, self.query = pseudo[b":path"].partition(b"?")
+        self.target = pseudo[b":path"]
+        self.path, _mark, self.query = self.target.partition(b"?")
         self.origin = self.values.get(b"origin")
         self.kind = self._find_kind()
 
     def _find_kind(self) -> Kind:
         if self.method == b"POST":
             return self._kind_of_post()
-        if self.method == b"GET" and b"encoding=" in self.query and b"message=" in self.query:
+        if self.method == b"GET" and _GET.search(self.query) is not None:
             return Kind.CONNECT_GET
         wanted = b"access-control-request-method" in self.values
         if self.method == b"OPTIONS" and self.origin is not None and wanted:

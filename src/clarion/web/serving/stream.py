@@ -7,7 +7,7 @@ gRPC's (see `gate`), HTTP/1.1's for each request.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from clarion.hpack import HeaderList
 from clarion.http2 import Abort, Connection
@@ -15,9 +15,11 @@ from clarion.http2.semantics import MalformedHeaders, check_trailers
 from clarion.http2.stream import Stream
 from clarion.server_core.options import ServerOptions
 from clarion.status import StatusCode
+from clarion.web import grpc_web
 from clarion.web.errors import HttpRefusal, WebError
 from clarion.web.options import WebOptions
 from clarion.web.serving.call_side import CallSide, Fields
+from clarion.web.serving.codecs import NoCodec
 from clarion.web.serving.protocols import side_for
 from clarion.web.serving.request import Kind, WebRequest
 
@@ -40,6 +42,7 @@ class WebStream(Stream):
         options, limits: the server's.
         make_call: see `MakeCall`.
         is_http1: the request came by HTTP/1.1.
+        door: the way to an application that has the requests which are no calls (`clarion.web.apps.door.Door`), or None.
 
     Attributes:
         call: what serves it, if it is a call.
@@ -49,6 +52,10 @@ class WebStream(Stream):
     call: Any = None
     over = False
     _side: CallSide | None = None
+    # An application's request, `clarion.web.apps.exchange.Exchange`.
+    _exchange: Any = None
+    # RFC 9110 §9.3.2: answers have no body.
+    _bodiless = False
 
     def __init__(
         self,
@@ -59,8 +66,10 @@ class WebStream(Stream):
         make_call: MakeCall,
         *,
         is_http1: bool,
+        door: Any = None,
     ) -> None:
         super().__init__(connection, stream_id)
+        self._door = door
         self._options = options
         self._max_metadata = limits.max_metadata
         self._max_receive = limits.max_receive
@@ -76,15 +85,23 @@ class WebStream(Stream):
     # What the connection says
 
     def headers_received(self, headers: HeaderList, end_stream: bool) -> None:
-        if self._side is not None or self.over:
+        if self._side is not None or self._exchange is not None or self.over:
             # RFC 9113 §8.1: trailers, which no protocol here has a use for.
             check_trailers(headers.fields)
             self.data_received(b"", True)
+            return
+        # HTTP/2's connections keep no more of a header list than is allowed; HTTP/1.1 has a limit of its own.
+        if headers.size > self._max_metadata and not self._is_http1:
+            self._refuse_large(WebRequest(headers, cut=True))
             return
         request = WebRequest(headers)
         if end_stream and request.content_length:
             raise MalformedHeaders("content-length promises a body, and there is none")
         self.content_left = request.content_length
+        self._bodiless = request.method == b"HEAD"
+        if self._door is not None and self._door.takes(request):
+            self._give_to_app(self._door, request, end_stream)
+            return
         self._cors = self._options.cors.answer_fields(request.origin)
         side = side_for(self, request)
         if side is None:
@@ -99,12 +116,18 @@ class WebStream(Stream):
         self._side = side
         self.call = self._make_call(side, self.stream_id)
         # Its end comes with the body's; a body that is empty ends now.
-        self.call.headers_received(head, False)
+        try:
+            self.call.headers_received(head, False)
+        except NoCodec:
+            self.fail(StatusCode.UNIMPLEMENTED, "the method has no such codec")
         if end_stream:
             self.data_received(b"", True)
 
     def data_received(self, data: bytes | memoryview, end_stream: bool) -> None:
         side, call = self._side, self.call
+        if self._exchange is not None:
+            self._exchange.data_received(data, end_stream)
+            return
         if side is None or self.over or call.over:
             return
         size = len(data)
@@ -128,30 +151,38 @@ class WebStream(Stream):
             if call.over:
                 return
         if fault is not None:
+            if self._is_http1 and fault.code is StatusCode.RESOURCE_EXHAUSTED:
+                cast(Any, self.connection).too_much(self._max_receive)
             call.fail(fault.code, str(fault))
         elif end_stream:
             call.messages_ended()
 
     def aborted(self, reason: Abort) -> None:
-        call = self.call
+        call, exchange = self.call, self._exchange
         self._leave()
         if call is not None:
             call.aborted(reason)
+        elif exchange is not None:
+            exchange.aborted(reason)
 
     def _leave(self) -> None:
         self.over = True
         # The call knows this stream; both knowing each other would leave them to the collector.
-        self.call = self._side = None
+        self.call = self._side = self._exchange = None
 
     def writable(self) -> None:
         if self.call is not None:
             self.call.parked = None
             self.call.writable()
+        elif self._exchange is not None:
+            self._exchange.writable()
 
     def fail(self, code: StatusCode, details: str) -> None:
         """End the call from outside its handler."""
         if self.call is not None:
             self.call.fail(code, details)
+        elif self._exchange is not None:
+            self._exchange.cut_off(details)
 
     # What the call's side does
 
@@ -178,12 +209,23 @@ class WebStream(Stream):
         connection = self.connection
         connection.send_message(self, prefix, payload, end_stream=end)
 
+    def send_piece(self, piece: bytes) -> None:
+        """A piece of the answer's body that is no message."""
+        connection = self.connection
+        connection.messages_sent -= 1
+        connection.send_message(self, b"", piece)
+
     def send_last(self, payload: bytes) -> None:
         """The last piece of the answer's body, which is no message."""
         self._leave()
         # It counts what is sent as messages.
         self.connection.messages_sent -= 1
         self.connection.send_message(self, b"", payload, end_stream=True)
+
+    def send_trailers(self, trailers: Fields) -> None:
+        """The end of an answer that says something behind its body; over HTTP/2 alone."""
+        self._leave()
+        self.connection.send_trailers(self, trailers)
 
     def send_only_head(self, status: int, fields: Fields) -> None:
         """An answer without a body."""
@@ -198,13 +240,20 @@ class WebStream(Stream):
             # As it counts what is sent.
             self.connection.messages_sent += 1
         fields = (*fields, (b"content-length", b"%d" % len(body)))
-        if body:
+        if body and not self._bodiless:
             self.send_head(status, fields)
             self.send_last(body)
         else:
             self.send_only_head(status, fields)
 
     # Requests that are no calls
+
+    def _give_to_app(self, door: Any, request: WebRequest, end_stream: bool) -> None:
+        self.connection.own_streams += 1
+        self._exchange = door.open(self, request, is_http1=self._is_http1)
+        if end_stream:
+            self.data_received(b"", True)
+        door.begin(self._exchange)
 
     def _answer_plainly(self, request: WebRequest) -> None:
         kind = request.kind
@@ -219,6 +268,22 @@ class WebStream(Stream):
         else:
             accepted = ((b"accept-post", _ACCEPTED),)
             self._refuse(415, "the content-type is none of those that calls have", accepted)
+
+    def _refuse_large(self, request: WebRequest) -> None:
+        """Answer a request whose header list is too large, in its protocol if that can be told."""
+        self.connection.calls_failed += 1
+        self._cors = self._options.cors.answer_fields(request.origin)
+        error = WebError(
+            StatusCode.RESOURCE_EXHAUSTED,
+            f"received metadata size exceeds hard limit ({request.size} vs. {self._max_metadata})",
+        )
+        side = side_for(self, request)
+        if side is not None:
+            side.refuse(error)
+            return
+        # The content-type may be among what is lost, and the client one of gRPC, which reads these first.
+        status = grpc_web.trailer_fields(error.code, str(error))
+        self._refuse(431, str(error), tuple(status))
 
     def _answer_preflight(self, request: WebRequest) -> None:
         assert request.origin is not None

@@ -11,7 +11,7 @@ from clarion.http2 import Abort, Connection, ErrorCode
 from clarion.sync.io_thread import READ, IoThread
 from clarion.sync.server_link import ServerLink
 from clarion.sync.sync_server import Server
-from clarion.sync.tls import TlsServerLink
+from clarion.sync.tls import TlsServerLink, admit_local
 from clarion.web.serving.front_end import FrontEnd, speaks_http2
 
 __all__ = ["SyncFrontEnd"]
@@ -24,16 +24,28 @@ _READ_SIZE = 1 << 16
 class SyncFrontEnd(FrontEnd):
     """See `FrontEnd`."""
 
-    def accept(self, server: Server, sock: socket.socket, io: IoThread) -> None:
-        """Take a connection that came to a port without credentials (on the I/O thread)."""
+    NAME = "sync"
+
+    def accept(self, server: Server, sock: socket.socket, io: IoThread, local: Any = None) -> None:
+        """Take a connection that came to a port without TLS (on the I/O thread).
+
+        Args:
+            local: the port's `security.LocalServer`, if it has local credentials.
+        """
         if self.takes_http1:
-            _Sniffer(server, sock, io, self)
+            _Sniffer(server, sock, io, self, local)
         else:
-            server.add_link(ServerLink(server, sock, io))
+            _serve(server, ServerLink(server, sock, io), local)
 
     def tls_http1_link(self, server: Server, *arguments: Any) -> TlsServerLink:
         """For a connection with TLS whose client does not speak HTTP/2."""
         return _TlsHttp1Link(server, *arguments)
+
+
+def _serve(server: Server, link: ServerLink, local: Any) -> None:
+    if local is not None:
+        admit_local(link, local)
+    server.add_link(link)
 
 
 class _Sniffer:
@@ -43,9 +55,15 @@ class _Sniffer:
     """
 
     def __init__(
-        self, server: Server, sock: socket.socket, io: IoThread, front_end: SyncFrontEnd
+        self,
+        server: Server,
+        sock: socket.socket,
+        io: IoThread,
+        front_end: SyncFrontEnd,
+        local: Any,
     ) -> None:
         sock.setblocking(False)
+        self._local = local
         self.sock = sock
         self._server = server
         self._io = io
@@ -78,7 +96,7 @@ class _Sniffer:
             link = ServerLink(server, self.sock, self._io)
         else:
             link = _Http1Link(server, self.sock, self._io)
-        server.add_link(link)
+        _serve(server, link, self._local)
         with link.lock:
             link.receive(self._begin)
         link.dispatch_ready()

@@ -1,0 +1,31 @@
+"""Header fields of HTTP/1.1 that are for one hop alone, and so say nothing of a request (RFC 9110 §7.6.1, RFC 9113 §8.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["HOP", "named"]
+
+# RFC 9113 §8.2.2, and those with a meaning for this hop alone. `host` becomes `:authority`.
+HOP = frozenset(
+    (
+        b"connection",
+        b"expect",
+        b"host",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+
+def named(fields: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    """The names that `connection` lists."""
+    listed = b",".join(value for name, value in fields if name == b"connection")
+    names = frozenset(name.strip().lower() for name in listed.split(b","))
+    # Whoever names what the request's meaning rests on wants it lost on the way.
+    return names - {b"content-type", b"content-length", b"origin", b"authorization", b""}
