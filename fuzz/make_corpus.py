@@ -294,6 +294,99 @@ def _add_web(corpus: _Corpus) -> None:
         corpus.add("web_heads", f"json-{number}", b"\2" + data)
 
 
+def _add_http1(corpus: _Corpus) -> None:
+    """Answers of HTTP/1.1, and a session of three of them."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\n"
+    answers = (
+        head + b"content-length: 5\r\n\r\nhello",
+        head + b"transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nx: y\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + head + b"keep-alive: timeout=5\r\n\r\nuntil the end",
+        b"HTTP/1.0 503 No\r\nconnection: x, close\r\nx: y\r\n\r\n",
+        head + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 204 \r\nx: a\n b\r\n\r\n",
+    )
+    for number, answer in enumerate(answers):
+        for certain in (0, 1):
+            name = f"answer-{number}-{certain}"
+            corpus.add("http1_client", name, bytes([0, certain, 7]) + answer)
+    whole, chunked = (b"\3\1" + _piece(b"x") + b"\4\0" + _piece(each) for each in answers[:2])
+    streamed = b"\3\0" + _piece(b"x") + b"\4\6" + _piece(bytes(100)) + b"\1\4\0"
+    corpus.add("http1_client", "session", b"\1" + whole + chunked + streamed + _piece(answers[0]))
+    given_up = b"\3\1\0\4\0" + _piece(answers[1][:-9]) + b"\7\0\0" + _piece(answers[1][-9:])
+    corpus.add("http1_client", "given-up", b"\1" + given_up + whole + b"\5\1")
+    held = head + b"content-length: 400\r\n\r\n" + bytes(200)
+    rest = b"\10\0" + _piece(bytes(200)) + b"\10\10\5\0"
+    corpus.add("http1_client", "held", b"\1\3\1\0\4\0" + _piece(held) + rest)
+
+
+def _add_http1_server(corpus: _Corpus) -> None:
+    """Requests of HTTP/1.1, and sessions with streams and with calls of the web."""
+    head = b"POST /test.Test/Unary HTTP/1.1\r\nHost: x\r\nContent-Type: application/proto\r\n"
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nx: y\r\n\r\n"
+    length = b"Content-Length: 5\r\n"
+    requests = (
+        head + length + b"\r\nhello",
+        head + chunks + head + length + b"\r\nagain",
+        head + b"Expect: 100-continue\r\nConnection: close\r\n" + length + b"\r\nhello",
+        head + length + chunks,
+        head.replace(b"1.1", b"1.0") + length + b"\r\nhello",
+        b"GET http://y/test.Test/Unary?a=b#c HTTP/1.1\nHost: x\nX: a\n b\n\n",
+    )
+    for number, request in enumerate(requests):
+        corpus.add("http1_server", f"requests-{number}", b"\0\7" + request)
+    answered = b"".join(b"\0" + _piece(each) + b"\10" + _piece(b"answer") for each in requests[:2])
+    held = (
+        b"\0"
+        + _piece(head + b"Content-Length: 200\r\n\r\n" + bytes(150))
+        + b"\0"
+        + _piece(bytes(50))
+    )
+    corpus.add("http1_server", "streams", b"\1\1" + answered)
+    corpus.add("http1_server", "held", b"\1\1" + held + b"\11\10" + _piece(b"x") + b"\7\1")
+    corpus.add(
+        "http1_server",
+        "parked",
+        b"\1\1\5\0" + _piece(requests[0]) + b"\10" + _piece(bytes(200)) + b"\4\6\4",
+    )
+    message = b"\0\0\0\0\2hi"
+    kinds = {
+        b"application/proto": b"hi",
+        b"application/connect+proto": message * 2,
+        b"application/grpc-web+proto": message * 2,
+        b"application/grpc-web-text": base64.b64encode(message),
+        b"application/json": b"{}",
+        b"application/grpc": message,
+    }
+    for number, (kind, body) in enumerate(kinds.items()):
+        path = b"Unary" if b"/proto" in kind else b"Stream"
+        calls = head.replace(b"Unary", path).replace(b"application/proto", kind)
+        calls += b"Content-Length: %d\r\n\r\n" % len(body) + body
+        corpus.add("http1_server", f"call-{number}", b"\2\1\0" + _piece(calls) + b"\10\4")
+
+
+def _add_web_calls(corpus: _Corpus) -> None:
+    """A call of each protocol on a connection of HTTP/2, and some that are refused."""
+    message = b"\0\0\0\0\2hi"
+    bodies = {
+        "grpc": (0, b"\1\0", message),
+        "grpc-web": (2, b"\0", message),
+        "text": (3, b"\0", base64.b64encode(message)),
+        "unary": (4, b"\0", b"hi"),
+        "json": (5, b"\1\6", b"{}"),
+        "connect": (6, b"\0", message * 2),
+        "nothing": (8, b"\0", b"hi"),
+        "large": (6, b"\2\12\12", message),
+    }
+    for name, (kind, extra, body) in bodies.items():
+        path = 0 if name in ("grpc", "grpc-web", "unary", "json") else 1
+        head = b"\0" + bytes([0, path, kind]) + extra + b"\0"
+        call = head + b"\2\1" + _piece(body) + b"\3\5"
+        corpus.add("web_calls", name, call)
+        corpus.add(
+            "web_calls", f"{name}-cut", head + b"\2\0" + _piece(body[:-1]) + b"\0\5\7" + call
+        )
+
+
 def main() -> None:
     """Write everything anew."""
     corpus = _Corpus()
@@ -301,6 +394,9 @@ def main() -> None:
         _add_exchange(corpus, name, _record(calls))
     _add_by_hand(corpus)
     _add_web(corpus)
+    _add_http1(corpus)
+    _add_http1_server(corpus)
+    _add_web_calls(corpus)
 
 
 if __name__ == "__main__":

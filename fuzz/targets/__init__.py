@@ -30,6 +30,9 @@ NAMES = (
     "target",
     "web_bodies",
     "web_heads",
+    "http1_client",
+    "http1_server",
+    "web_calls",
 )
 
 
