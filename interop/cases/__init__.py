@@ -11,10 +11,11 @@ from interop.cases import (
     streams,
     unary,
 )
-from interop.cases.registry import CASES, Case
+from interop.cases.registry import CASES, WEB_CASES, Case
 
 __all__ = [
     "CASES",
+    "WEB_CASES",
     "Case",
     "compressed",
     "credentials",

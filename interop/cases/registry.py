@@ -10,7 +10,17 @@ from typing import Any
 from interop.program.messages import methods
 from interop.program.session import Failure, Outcome, Session
 
-__all__ = ["CASES", "LARGE_REQUEST", "LARGE_RESPONSE", "TEST", "Case", "case", "check", "ended"]
+__all__ = [
+    "CASES",
+    "LARGE_REQUEST",
+    "LARGE_RESPONSE",
+    "TEST",
+    "WEB_CASES",
+    "Case",
+    "case",
+    "check",
+    "ended",
+]
 
 LARGE_REQUEST = 271828
 LARGE_RESPONSE = 314159
@@ -30,14 +40,16 @@ class Case:
 
 CASES: dict[str, Case] = {}
 """By name, in the order of the descriptions."""
+WEB_CASES: dict[str, Case] = {}
+"""What is a case for the web alone."""
 
 
-def case(*, secure: bool = False) -> Callable[[Run], Run]:
-    """Enter a function into `CASES` under its own name."""
+def case(*, secure: bool = False, web: bool = False) -> Callable[[Run], Run]:
+    """Enter a function into `CASES`, or `WEB_CASES`, under its own name."""
 
     def enter(run: Run) -> Run:
         name = run.__name__
-        CASES[name] = Case(name, run, secure)
+        (WEB_CASES if web else CASES)[name] = Case(name, run, secure)
         return run
 
     return enter

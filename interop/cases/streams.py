@@ -66,6 +66,18 @@ async def ping_pong(session: Session, flags: argparse.Namespace) -> None:
     ended(await call.finish())
 
 
+@case(web=True)
+async def half_duplex(session: Session, flags: argparse.Namespace) -> None:
+    call = await session.open(TEST["HalfDuplexCall"])
+    for size, answer in zip(REQUESTS, RESPONSES, strict=True):
+        await call.send(duplex_request(size, answer))
+    await call.done_sending()
+    for answer in RESPONSES:
+        await receive_size(call, answer)
+    check("response after the last", await call.receive(), None)
+    ended(await call.finish())
+
+
 @case()
 async def empty_stream(session: Session, flags: argparse.Namespace) -> None:
     call = await session.open(TEST["FullDuplexCall"])

@@ -26,11 +26,12 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """A client's exit status (None: it was killed for taking too long), last words, and seconds."""
+    """A client's exit status (None: it was killed for taking too long), last words, seconds, and all it wrote."""
 
     status: int | None
     words: str
     seconds: float
+    output: str = ""
 
 
 def free_port() -> int:
@@ -74,8 +75,9 @@ def run_client(command: Sequence[str], environment: Mapping[str, str], seconds: 
             _end(child, signal.SIGKILL)
             child.wait()
         output.seek(0)
-        words = _last_words(output.read())
-    return Finished(status, words, time.monotonic() - begun)
+        written = output.read()
+    text = written.decode(errors="replace")
+    return Finished(status, _last_words(written), time.monotonic() - begun, text)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,18 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["BUILD", "INTEROP", "PROTOS", "Missing", "build", "generate_python", "run", "tool"]
+__all__ = [
+    "BUILD",
+    "INTEROP",
+    "PROTOS",
+    "Missing",
+    "build",
+    "descriptor_set",
+    "generate_python",
+    "protoc",
+    "run",
+    "tool",
+]
 
 INTEROP = Path(__file__).resolve().parent.parent
 BUILD = INTEROP / ".build"
@@ -83,7 +94,7 @@ def build(name: str, sources: Iterable[Path], make: Callable[[Path], None]) -> P
     return folder
 
 
-def _protoc() -> list[str]:
+def protoc() -> list[str]:
     """The compiler: grpcio-tools', or the one Clarion finds."""
     if importlib.util.find_spec("grpc_tools") is not None:
         return [sys.executable, "-m", "grpc_tools.protoc"]
@@ -92,15 +103,29 @@ def _protoc() -> list[str]:
 
 def generate_python() -> Path:
     """The folder with the Python modules of `protos/`; safe to ask for from many processes."""
-    sources = sorted(PROTOS.glob("*.proto"))
-    folder = BUILD / "python" / _digest(sources, sys.prefix)
+    return _generated(
+        "python", sorted(PROTOS.glob("*.proto")), lambda made: [f"--python_out={made}"]
+    )
+
+
+def descriptor_set() -> Path:
+    """A file with the descriptors of the test service, for peers that need no generated code; as safe."""
+    name = "interop.binpb"
+    sources = [PROTOS / "interop_test.proto"]
+    made = _generated("descriptors", sources, lambda made: [f"--descriptor_set_out={made / name}"])
+    return made / name
+
+
+def _generated(kind: str, sources: Sequence[Path], options: Callable[[Path], list[str]]) -> Path:
+    """A folder that the compiler made of `sources`, with the options that `options` has for it."""
+    folder = BUILD / kind / _digest(sources, sys.prefix)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             made = Path(work) / "made"
             made.mkdir()
             names = [source.name for source in sources]
-            run([*_protoc(), f"-I{PROTOS}", f"--python_out={made}", *names], PROTOS)
+            run([*protoc(), f"-I{PROTOS}", *options(made), *names], PROTOS)
             try:
                 made.rename(folder)
             except OSError:

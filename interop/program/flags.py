@@ -21,8 +21,10 @@ def _boolean(text: str) -> bool:
     return words[text.lower()]
 
 
-def _switch(parser: argparse.ArgumentParser, name: str, text: str) -> None:
-    parser.add_argument(name, type=_boolean, nargs="?", const=True, default=False, help=text)
+def _switch(
+    parser: argparse.ArgumentParser, name: str, text: str, *, default: bool = False
+) -> None:
+    parser.add_argument(name, type=_boolean, nargs="?", const=True, default=default, help=text)
 
 
 def _ours(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +71,16 @@ def client_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--long_lived_interval_ms", type=int, default=200, help="long_lived_channel"
     )
+    parser.add_argument(
+        "--protocol",
+        choices=("", "grpc", "grpc-web", "grpc-web-text", "connect"),
+        default="",
+        help="gRPC unless it is another; Clarion alone",
+    )
+    parser.add_argument("--http_version", choices=("auto", "1.1", "2"), default="auto")
+    parser.add_argument("--codec", choices=("proto", "json"), default="proto")
+    about = "the server takes streams both ways over HTTP/1.1, all requests before all responses"
+    _switch(parser, "--half_duplex", about, default=True)
     _ours(parser)
     return parser.parse_args(arguments)
 
@@ -86,5 +98,6 @@ def server_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=CERTIFICATES / "service-account.key",
         help="bearer tokens signed with this key are believed",
     )
+    _switch(parser, "--web", "serve gRPC-Web and Connect, too; Clarion alone")
     _ours(parser)
     return parser.parse_args(arguments)

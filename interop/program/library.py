@@ -3,9 +3,9 @@
 Two things the API of grpcio does not have, and the compressed cases need. They are done below the
 public API of Clarion, and not at all on grpcio:
 
-- whether a received message was compressed. Clarion unpacks a message directly before it
-  deserializes it, on the same thread, so a registered compressor can leave a note for the
-  deserializer;
+- whether a received message was compressed. A registered compressor marks what it unpacks. Where
+  JSON is between it and the deserializer the mark is lost; servers unpack directly before they
+  deserialize, on the same thread, so it leaves a note, too. Clients of JSON do not know;
 - a single message of a compressed call that is sent as it is (`clarion.experimental.Uncompressed`).
 """
 
@@ -41,11 +41,16 @@ class Received:
 
 @dataclass(frozen=True)
 class Library:
-    """A module with the `grpc` API, and its `aio` submodule."""
+    """A module with the `grpc` API, and its `aio` submodule.
+
+    Attributes:
+        json: messages are in JSON on the wire.
+    """
 
     name: str
     root: Any
     aio: Any
+    json: bool = False
 
     def serializer(self) -> Callable[[Any], bytes]:
         """What turns a message, or a `Plain` one, into bytes."""
@@ -62,14 +67,16 @@ class Library:
 
         return serialize
 
-    def deserializer(self, message: Any) -> Callable[[bytes], Received]:
-        """What turns bytes into `Received`."""
-        if self.name != "clarion":
+    def deserializer(self, message: Any, *, serving: bool) -> Callable[[bytes], Received]:
+        """What turns bytes into `Received`, on a server or a client."""
+        if self.name != "clarion" or (self.json and not serving):
             return lambda data: Received(message.FromString(data), None)
 
         def deserialize(data: bytes) -> Received:
             unpacked, _note.unpacked = getattr(_note, "unpacked", False), False
-            return Received(message.FromString(data), unpacked)
+            return Received(
+                message.FromString(data), isinstance(data, _Unpacked) or (serving and unpacked)
+            )
 
         return deserialize
 
@@ -77,8 +84,12 @@ class Library:
 _note = threading.local()
 
 
+class _Unpacked(bytes):
+    """What came compressed."""
+
+
 class _NotingCompressor:
-    """A compressor that leaves a note when it unpacks."""
+    """A compressor that marks what it unpacks, and leaves a note."""
 
     def __init__(self, inner: Any) -> None:
         self.name = inner.name
@@ -87,7 +98,7 @@ class _NotingCompressor:
 
     def decompress(self, data: bytes, max_size: int) -> bytes:
         _note.unpacked = True
-        return self._decompress(data, max_size)
+        return _Unpacked(self._decompress(data, max_size))
 
 
 def _take_notes() -> None:

@@ -135,6 +135,6 @@ def method_handler(library: Library, method: Method, handler: Handler, *, aio: b
     behaviour = asynchronous if aio else stream if method.pattern.endswith("stream") else unary
     return getattr(library.root, f"{method.pattern}_rpc_method_handler")(
         behaviour,
-        request_deserializer=library.deserializer(method.request),
+        request_deserializer=library.deserializer(method.request, serving=True),
         response_serializer=library.serializer(),
     )

@@ -18,7 +18,18 @@ __all__ = ["serve_aio", "serve_sync"]
 
 # Load report streams keep a thread each.
 _THREADS = 64
-_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)]
+_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.so_reuseport", 0),
+]
+
+
+def _options(flags: argparse.Namespace) -> list[tuple[str, Any]]:
+    if not flags.web:
+        return _OPTIONS
+    from clarion.web import WEB, WebOptions
+
+    return [*_OPTIONS, (WEB, WebOptions())]
 
 
 def _register(server: Any, library: Library, service: Service, *, aio: bool) -> None:
@@ -29,6 +40,12 @@ def _register(server: Any, library: Library, service: Service, *, aio: bool) -> 
         }
         generic = library.root.method_handlers_generic_handler(name, table)
         server.add_generic_rpc_handlers((generic,))
+
+
+def _reflect(server: Any, library: Library, flags: argparse.Namespace) -> None:
+    """Let `buf curl` ask what there is."""
+    if flags.web:
+        library.root.reflection.add_service(server, list(methods))
 
 
 def _bind(server: Any, library: Library, flags: argparse.Namespace) -> int:
@@ -42,8 +59,9 @@ def _bind(server: Any, library: Library, flags: argparse.Namespace) -> int:
 def serve_sync(library: Library, flags: argparse.Namespace, serving: Callable[[int], None]) -> None:
     """Serve while `serving`, which is told the port, runs."""
     with ThreadPoolExecutor(_THREADS) as pool:
-        server = library.root.server(pool, options=_OPTIONS)
+        server = library.root.server(pool, options=_options(flags))
         _register(server, library, Service(Verifier(flags.authority_key_file)), aio=False)
+        _reflect(server, library, flags)
         port = _bind(server, library, flags)
         server.start()
         try:
@@ -56,8 +74,9 @@ async def serve_aio(
     library: Library, flags: argparse.Namespace, serving: Callable[[int], Awaitable[None]]
 ) -> None:
     """Serve while `serving`, which is told the port, runs."""
-    server = library.aio.server(options=_OPTIONS)
+    server = library.aio.server(options=_options(flags))
     _register(server, library, Service(Verifier(flags.authority_key_file)), aio=True)
+    _reflect(server, library, flags)
     port = _bind(server, library, flags)
     await server.start()
     try:

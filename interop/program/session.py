@@ -74,7 +74,7 @@ class Session(abc.ABC):
         return getattr(self.channel, method.pattern)(
             method.path,
             request_serializer=self.library.serializer(),
-            response_deserializer=self.library.deserializer(method.response),
+            response_deserializer=self.library.deserializer(method.response, serving=False),
         )
 
     def options(

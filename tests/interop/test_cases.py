@@ -5,11 +5,9 @@ Client and server run in this process. `make interop` runs them as processes, ag
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,10 @@ from interop.client import run_case
 from interop.harness.cells import Direction, Key
 from interop.harness.reasons import reason
 from interop.program.authority import ACCOUNT, SCOPE, Authority
-from interop.program.flags import CERTIFICATES, client_flags, server_flags
-from interop.program.library import Library, Unsupported, load
-from interop.program.serving import serve_aio, serve_sync
+from interop.program.flags import CERTIFICATES, client_flags
+from interop.program.library import Unsupported, load
 from interop.program.session import Failure
+from support.interop_server import InteropServer
 from support.processes import python_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,44 +32,11 @@ SIZES += ["--concurrent_calls=20", "--long_lived_calls=2", "--long_lived_interva
 LIMIT = 20.0
 
 
-class Running:
-    """A server of one library and front end, on a thread of its own."""
-
-    def __init__(self, library: Library, front_end: str, *, tls: bool) -> None:
-        self.port = 0
-        self._started, self._end = threading.Event(), threading.Event()
-        self._loop: Any = None
-        flags = server_flags(["--port=0", f"--use_tls={str(tls).lower()}"])
-        target = self._aio if front_end == "aio" else self._sync
-        self._thread = threading.Thread(target=target, args=(library, flags))
-        self._thread.start()
-        assert self._started.wait(LIMIT)
-
-    def _serving(self, port: int) -> None:
-        self.port = port
-        self._started.set()
-        self._end.wait()
-
-    def _sync(self, library: Library, flags: Any) -> None:
-        serve_sync(library, flags, self._serving)
-
-    def _aio(self, library: Library, flags: Any) -> None:
-        async def serving(port: int) -> None:
-            await asyncio.to_thread(self._serving, port)
-
-        asyncio.run(serve_aio(library, flags, serving))
-
-    def close(self) -> None:
-        self._end.set()
-        self._thread.join(LIMIT)
-        assert not self._thread.is_alive()
-
-
 class World:
     """Servers, started when first asked for, and the authority."""
 
     def __init__(self, folder: Path) -> None:
-        self._servers: dict[tuple[str, str, bool], Running] = {}
+        self._servers: dict[tuple[str, str, bool], InteropServer] = {}
         self.authority = Authority(CERTIFICATES / "service-account.key")
         self.key_file = folder / "account.json"
         self.authority.write_key_file(self.key_file)
@@ -79,7 +44,7 @@ class World:
     def port(self, library: str, front_end: str, *, tls: bool) -> int:
         key = (library, front_end, tls)
         if key not in self._servers:
-            self._servers[key] = Running(load(library), front_end, tls=tls)
+            self._servers[key] = InteropServer(load(library), front_end, tls=tls)
         return self._servers[key].port
 
     def close(self) -> None:
