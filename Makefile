@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop peers h2spec security fuzz chaos overload soak simulate format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop webinterop browser peers h2spec security fuzz chaos overload soak simulate format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -65,6 +65,12 @@ surface: .venv/.dev-stamp ## compare the API with grpcio's, name by name: docs/a
 interop: .venv/.dev-stamp ## gRPC's interop cases with every peer that can be built: docs/interop.md; ARGS="--peers go --quick"
 	@$(V) interop/run.py $(ARGS)
 
+webinterop: .venv/.dev-stamp ## gRPC-Web and Connect with every peer that can be built, and through Envoy: docs/interop-web.md; ARGS="--peers buf"
+	@$(V) interop/run_web.py $(ARGS)
+
+browser: .venv/.dev-stamp ## examples/browser in headless Chromium, all combinations; needs Node, npm, Chromium; screenshots in build/browser
+	@CLARION_BROWSER=required CLARION_BROWSER_SHOTS=build/browser $(V) -m pytest -q tests/browser $(ARGS)
+
 peers: .venv/.dev-stamp ## tests against grpcio and grpc-js where present
 	@$(V) -m pytest tests/peers $(ARGS)
 
@@ -108,7 +114,7 @@ clean: ## remove environments, caches, generated code and builds
 	@$(PYTHON) tools/venvs.py .venv --extras auth,protoc,uvloop,zstd --stamp $@
 
 .venv/.dev-stamp: .venv/.stamp
-	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,protos,builds,errors,codecs,typing --stamp $@
+	@$(PYTHON) tools/venvs.py .venv --groups test,lint --optional peers,protos,builds,errors,codecs,asgi,frameworks,typing,webpeers --stamp $@
 
 .venvs/.protobufs-stamp: tools/protobufs.py | .venv/.stamp
 	@$(V) tools/protobufs.py --stamp $@

@@ -27,6 +27,7 @@ OWN = {
     "clarion.propagate",
     "clarion.server_call_tracing",
     "clarion.web",
+    "clarion.web_channel",
     "clarion.timeline",
 }
 # grpcio's documented names: those of its header of channel arguments and of compression, and Python's own.

@@ -560,6 +560,41 @@ def reflection(demo: Demo) -> None:
         )
 
 
+def one_port(demo: Demo) -> None:
+    """one-port: a service and a site on one port"""
+    if importlib.util.find_spec("h11") is None:
+        print("  skipped: h11 is not installed (pip install 'clarion-rpc[web]')", flush=True)
+        return
+    demo.generate("one_port", "hello")
+    with demo.server("one_port/server.py", signal.SIGTERM) as port:
+        demo.client(
+            "one_port/client.py",
+            port,
+            "gRPC: Hello, Alice!",
+            "JSON: Hello, Bob!",
+            "page: Greeter",
+            "page: 404 no such page",
+        )
+
+
+def asgi(demo: Demo) -> None:
+    """asgi: services in an application of Starlette, served by uvicorn"""
+    for name in ("h11", "starlette", "uvicorn"):
+        if importlib.util.find_spec(name) is None:
+            print(f"  skipped: {name} is not installed (see examples/asgi/README.md)", flush=True)
+            return
+    demo.generate("asgi", "hello")
+    with demo.server("asgi/server.py", signal.SIGINT) as port:
+        demo.client(
+            "asgi/client.py",
+            port,
+            "grpc-web: Hello, Alice!",
+            "connect: Hello, Bob!",
+            "JSON: Hello, Carol!",
+            "page: Greetings are at /example.Greeter/SayHello",
+        )
+
+
 SCENES: dict[str, Callable[[Demo], None]] = {
     "hello": hello,
     "hello-async": hello_async,
@@ -578,6 +613,8 @@ SCENES: dict[str, Callable[[Demo], None]] = {
     "authorization": authorization,
     "health": health,
     "reflection": reflection,
+    "one-port": one_port,
+    "asgi": asgi,
     "tracing": tracing,
     "channelz": channelz,
     "rich-errors": rich_errors,

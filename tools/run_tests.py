@@ -12,7 +12,7 @@ Other people's programs (`tests/programs`) have an environment of their own with
 grpcio, `.venvs/programs`, and run once: on the newest Python for which all of them have wheels.
 
 What loads a machine, or tests tools and examples more than the package, runs on the oldest and the newest Python
-alone (`_AT_BOTH_ENDS`).
+alone (`_AT_BOTH_ENDS`); what drives a browser, on the newest alone (`_AT_NEWEST`).
 
 The soak runs once, too, on the newest Python and beside the tests: two minutes at a low priority and a moderate rate.
 
@@ -52,6 +52,8 @@ _AT_BOTH_ENDS = [
     f"tests/{name}"
     for name in "chaos cli codegen conformance examples fuzz interop overload simulation stress".split()
 ]
+# A browser on one server's page: what it shows depends on no version.
+_AT_NEWEST = ["tests/browser"]
 # Tests under coverage: it doubles what they take, and the others, with their sockets and processes, add nothing to it.
 _COVERING = [
     *(
@@ -104,7 +106,8 @@ def _prepare(interpreter: pythons.Interpreter, *, newest: bool) -> tuple[Path, l
         "peers",
         "protos",
         "codecs",
-        *(["builds", "errors", "telemetry", "typing"] if newest else []),
+        "asgi",
+        *(["builds", "errors", "frameworks", "telemetry", "typing", "webpeers"] if newest else []),
     ]
     state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
     state.update(f"{interpreter.full} {interpreter.path} {optional}".encode())
@@ -262,7 +265,7 @@ def _run_version(
         return Result(failed=1, ok=False)
     for line in absent:
         _say(f"{label}: {line}")
-    left_out = [path for path in _AT_BOTH_ENDS if f"--ignore={path}" in arguments]
+    left_out = [path for path in _AT_BOTH_ENDS + _AT_NEWEST if f"--ignore={path}" in arguments]
     _say(
         f"{label}: running{' with coverage' if coverage else ''}"
         f"{' without ' if left_out else ''}{', '.join(left_out)}"
@@ -342,6 +345,8 @@ def main() -> int:
             label = f"Python {one.full}"
             run = partial(_run_version, label, environment.result, live=jobs == 1)
             alone = [*arguments, *([] if one in (found[0], found[-1]) else between)]
+            if programs and one is not found[-1]:
+                alone += [f"--ignore={path}" for path in _AT_NEWEST]
             measured = one is chosen[0] and not args.no_coverage
             if measured and programs:
                 # With coverage it would take twice as long as the others; so it is in two parts.
