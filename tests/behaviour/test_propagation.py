@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +52,7 @@ def caller(
     backend: Backend,
     around: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     options: Any = None,
-    errors: list[BaseException] | None = None,
+    errors: queue.Queue[BaseException] | None = None,
     timeout: float | None = None,
 ) -> Handler:
     """A handler that passes its request on to the backend, on a channel of its own."""
@@ -69,7 +70,7 @@ def caller(
                 return method(call.request, timeout=timeout)  # type: ignore[no-any-return]
         except BaseException as error:
             if errors is not None:
-                errors.append(error)
+                errors.put(error)
             raise
 
     return handle
@@ -103,16 +104,18 @@ def test_cancellation_goes_all_the_way(front: FrontEnd, backend: Backend) -> Non
 def test_the_handler_s_own_call_ends_too(sync: FrontEnd) -> None:
     sync.clarion_only(WHY)
     backend = Backend(sync)
-    errors: list[BaseException] = []
+    errors: queue.Queue[Any] = queue.Queue()
     rig = serve(sync, caller(sync, backend, errors=errors))
     call = rig.open("unary_unary", [b"until cancelled"])
     assert backend.entered.wait(LIMIT)
     call.cancel()
     assert backend.cut_off.wait(LIMIT)
     # The handler's thread gets its error a moment later.
+    error = errors.get(timeout=LIMIT)
+    assert error.code().name == "CANCELLED"
+    assert "made for" in error.details()
     rig.server.stop(LIMIT)()
-    assert [error.code().name for error in errors] == ["CANCELLED"]  # type: ignore[attr-defined]
-    assert "made for" in errors[0].details()  # type: ignore[attr-defined]
+    assert errors.empty()
 
 
 @pytest.mark.parametrize("way", ["block", "channel", "server"])
