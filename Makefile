@@ -12,7 +12,7 @@ ARGS ?=
 V := .venv/bin/python
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop webinterop browser peers h2spec security fuzz chaos overload soak simulate format wheel clean
+.PHONY: help demo test unit programs lint types layers docs generated regenerate protobufs bench codegen surface interop webinterop browser peers h2spec conformance security fuzz chaos overload soak simulate format wheel clean
 
 help: ## list the tasks
 	@echo "make TASK, where TASK is one of:"
@@ -76,6 +76,9 @@ peers: .venv/.dev-stamp ## tests against grpcio and grpc-js where present
 
 h2spec: .venv/.stamp ## h2spec, strict, against both servers, plain and TLS; needs Go
 	@$(V) conformance/h2spec/run.py $(ARGS)
+
+conformance: .venv/.dev-stamp ## connectrpc's suite against servers and clients, all protocols: conformance/connect; needs Go; ARGS="--quick"
+	@$(V) conformance/connect/run.py $(ARGS)
 
 security: .venv/.security-stamp ## bandit over the package; authorization policies against grpc-go's engine, where there is Go
 	@$(V) -m bandit --quiet --configfile pyproject.toml --recursive src/clarion
