@@ -14,10 +14,52 @@ from dataclasses import dataclass
 from bench.harness.layout import GENERATED
 from bench.harness.processes import Invalid, run_pinned
 
-__all__ = ["REPLY_BYTES", "REQUEST", "Report", "check", "find", "load", "parse"]
+__all__ = [
+    "CONNECT",
+    "CONNECT_JSON",
+    "GRPC",
+    "GRPC_WEB",
+    "REPLY_BYTES",
+    "REQUEST",
+    "Report",
+    "Requests",
+    "check",
+    "find",
+    "load",
+    "parse",
+]
 
-REQUEST = b"\0\0\0\0\x07" + b"\n\x05Alice"
-REPLY_BYTES = 5 + 2 + len("Hello, Alice!")
+_MESSAGE = b"\n\x05Alice"
+_REPLY = 2 + len("Hello, Alice!")
+REQUEST = b"\0\0\0\0\x07" + _MESSAGE
+REPLY_BYTES = 5 + _REPLY
+
+
+@dataclass(frozen=True)
+class Requests:
+    """SayHello in one protocol: its header fields, its body, and how long a body of an answer is at least."""
+
+    name: str
+    fields: tuple[str, ...]
+    body: bytes
+    reply_bytes: int
+
+
+GRPC = Requests("grpc", ("content-type: application/grpc", "te: trailers"), REQUEST, REPLY_BYTES)
+GRPC_WEB = Requests(
+    "grpc-web",
+    ("content-type: application/grpc-web+proto",),
+    REQUEST,
+    # With the frame of the trailers.
+    REPLY_BYTES + 5 + len("grpc-status:0\r\n"),
+)
+CONNECT = Requests("connect", ("content-type: application/proto",), _MESSAGE, _REPLY)
+CONNECT_JSON = Requests(
+    "connect-json",
+    ("content-type: application/json",),
+    b'{"name":"Alice"}',
+    len('{"message":"Hello, Alice!"}'),
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +113,8 @@ def parse(text: str) -> Report:
     )
 
 
-def check(report: Report) -> Report:
-    """Return the report if every request of it was answered well.
+def check(report: Report, reply_bytes: int = REPLY_BYTES) -> Report:
+    """Return the report if every request of it was answered well, with bodies of at least `reply_bytes`.
 
     Raises:
         Invalid: some were not, and how many.
@@ -85,9 +127,9 @@ def check(report: Report) -> Report:
         )
     if not report.succeeded:
         raise Invalid("no request was answered")
-    if report.data_bytes < report.succeeded * REPLY_BYTES:
+    if report.data_bytes < report.succeeded * reply_bytes:
         raise Invalid(
-            f"{report.data_bytes} bytes came for {report.succeeded} replies of {REPLY_BYTES}: some "
+            f"{report.data_bytes} bytes came for {report.succeeded} replies of {reply_bytes}: some "
             "were gRPC errors"
         )
     return report
@@ -99,24 +141,31 @@ def find() -> str | None:
 
 
 def load(
-    port: int, connections: int, streams: int, seconds: float, *, scheme: str = "http"
+    port: int,
+    connections: int,
+    streams: int,
+    seconds: float,
+    *,
+    scheme: str = "http",
+    requests: Requests = GRPC,
+    http1: bool = False,
 ) -> Report:
     """Call SayHello for `seconds` over `connections`, each with up to `streams` calls at a time."""
     program = find()
     if program is None:
         raise Invalid("h2load is not on the path (Debian: nghttp2-client)")
     GENERATED.mkdir(exist_ok=True)
-    body = GENERATED / "request.bin"
-    body.write_bytes(REQUEST)
+    body = GENERATED / f"request-{requests.name}.bin"
+    body.write_bytes(requests.body)
     command = [
         program,
         f"--duration={max(1, round(seconds * 1000))}ms",
         f"--clients={connections}",
         f"--max-concurrent-streams={streams}",
         "--threads=1",
-        "--header=content-type: application/grpc",
-        "--header=te: trailers",
+        *(f"--header={field}" for field in requests.fields),
         f"--data={body}",
+        *(["--h1"] if http1 else []),
         f"{scheme}://127.0.0.1:{port}/hello.Greeter/SayHello",
     ]
-    return check(parse(run_pinned(command)))
+    return check(parse(run_pinned(command)), requests.reply_bytes)

@@ -61,7 +61,7 @@ def _streaming(key: str, title: str, *, waking: bool = False) -> Metric:
     return Metric(key, title, "messages/s", same_front_end=False, targets=targets, waking=waking)
 
 
-def _picks(key: str, title: str, against: str, target: float | None = 0.95) -> Metric:
+def _within(key: str, title: str, against: str, target: float | None = 0.95) -> Metric:
     return Metric(
         key,
         title,
@@ -97,7 +97,7 @@ METRICS: dict[str, Metric] = {
             targets=_targets(2.5),
         ),
         *(
-            _picks(f"picks-{key}-{width}", f"Client, {title}, {words}", against, target)
+            _within(f"picks-{key}-{width}", f"Client, {title}, {words}", against, target)
             for key, title, against, target in (
                 ("round-robin", "round_robin", "3 pick_first channels", 0.95),
                 ("turns", "3 pick_first channels", "1 of them", None),
@@ -106,11 +106,21 @@ METRICS: dict[str, Metric] = {
             for width, words in (("sequential", "one at a time"), ("concurrent", "many"))
         ),
         *(
-            _picks(f"telemetry-{key}", f"{title}, with metrics", "without metrics", 0.9)
+            _within(f"telemetry-{key}", f"{title}, with metrics", "without metrics", 0.9)
             for key, title in (
                 ("sequential", "Client, unary, one at a time"),
                 ("concurrent", "Client, unary, many"),
                 ("server", "Server, unary, 4 x 32"),
+            )
+        ),
+        *(
+            _within(f"web-{key}", f"Server, unary, {title}", against, target)
+            for key, title, against, target in (
+                ("off", "gRPC, with clarion.web on", "clarion.web off", 0.98),
+                ("grpc-web", "gRPC-Web", "gRPC", None),
+                ("connect", "Connect", "gRPC", None),
+                ("connect-json", "Connect with JSON", "gRPC", None),
+                ("http1", "Connect over HTTP/1.1", "gRPC", None),
             )
         ),
         _streaming("server-down", "Server, server streaming"),

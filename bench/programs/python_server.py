@@ -92,8 +92,12 @@ def add_port(grpc: Any, server: Any, tls: bool) -> int:
     return int(server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair])))
 
 
-def options(metrics: bool) -> Sequence[tuple[str, Any]]:
-    """The server's arguments; with metrics, by which OpenTelemetry records its calls (Clarion alone)."""
+def options(metrics: bool, web: bool) -> Sequence[tuple[str, Any]]:
+    """The server's arguments; with metrics, by which OpenTelemetry records its calls, or with `clarion.web` (Clarion alone)."""
+    if web:
+        from clarion.web import WebOptions
+
+        return (*UNLIMITED, ("clarion.web", WebOptions()))
     if not metrics:
         return UNLIMITED
     from opentelemetry.sdk.metrics import MeterProvider
@@ -111,10 +115,10 @@ def options(metrics: bool) -> Sequence[tuple[str, Any]]:
     return (*UNLIMITED, *plugin.server_options())
 
 
-def serve_sync(grpc: Any, tls: bool, metrics: bool) -> None:
+def serve_sync(grpc: Any, tls: bool, options: Sequence[tuple[str, Any]]) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=10), options=options(metrics))
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=10), options=options)
     server.add_generic_rpc_handlers(handlers(grpc, SyncService()))
     port = add_port(grpc, server, tls)
     server.start()
@@ -123,10 +127,10 @@ def serve_sync(grpc: Any, tls: bool, metrics: bool) -> None:
     server.stop(0).wait()
 
 
-async def serve_aio(grpc: Any, aio: Any, tls: bool, metrics: bool) -> None:
+async def serve_aio(grpc: Any, aio: Any, tls: bool, options: Sequence[tuple[str, Any]]) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    server = aio.server(options=options(metrics))
+    server = aio.server(options=options)
     server.add_generic_rpc_handlers(handlers(grpc, AioService()))
     port = add_port(grpc, server, tls)
     await server.start()
@@ -142,13 +146,15 @@ def main() -> None:
     parser.add_argument("--loop", default="asyncio", choices=["asyncio", "uvloop"])
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--metrics", action="store_true")
+    parser.add_argument("--web", action="store_true")
     args = parser.parse_args()
     grpc = load(args.library)
+    given = options(args.metrics, args.web)
     if args.mode == "sync":
-        serve_sync(grpc, args.tls, args.metrics)
+        serve_sync(grpc, args.tls, given)
     else:
         aio = load("grpc.aio" if args.library == "grpcio" else f"{args.library}.aio")
-        run_loop(serve_aio(grpc, aio, args.tls, args.metrics), args.loop)
+        run_loop(serve_aio(grpc, aio, args.tls, given), args.loop)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from bench.scenarios import (
     unary_client,
     unary_server,
     unary_tls,
+    web,
 )
 from bench.scenarios.base import Scenario
 
@@ -24,6 +25,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     unary_client.SCENARIO,
     picks.SCENARIO,
     telemetry.SCENARIO,
+    web.SCENARIO,
     streaming_server.SCENARIO,
     streaming_client.SCENARIO,
     payload.SCENARIO,

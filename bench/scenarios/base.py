@@ -18,9 +18,13 @@ __all__ = [
     "attempt",
     "client_rates",
     "has_client",
+    "in_turns",
     "probe",
     "serves",
 ]
+
+_TURNS = 4
+_WARM_SECONDS = 0.5
 
 Figures = Mapping[str, float | Invalid]
 """Values by metric key, or why there is none."""
@@ -96,3 +100,20 @@ def probe(server: Server) -> None:
         connection.close()
     if not reply.endswith(b"Hello, Alice!"):
         raise Invalid(f"the server answered SayHello with {reply!r}")
+
+
+def in_turns(loads: Mapping[str, Callable[[float], float]], seconds: float) -> dict[str, float]:
+    """The mean rate of each of several loads, which take turns for `seconds` each in all.
+
+    Args:
+        loads: makes the load for some seconds, and returns the rate.
+        seconds: see above.
+    """
+    totals = dict.fromkeys(loads, 0.0)
+    for load in loads.values():
+        load(_WARM_SECONDS)
+    for turn in range(_TURNS):
+        # In a changing order, so that whatever else the machine does meets all alike.
+        for name in list(loads)[:: 1 if turn % 2 else -1]:
+            totals[name] += loads[name](seconds / _TURNS) / _TURNS
+    return totals

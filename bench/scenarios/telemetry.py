@@ -7,18 +7,17 @@ under h2load, with two servers that take turns.
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 
 from bench.harness import h2load
 from bench.harness.implementations import Implementation
 from bench.harness.processes import Invalid, Server, python, run_client
-from bench.scenarios.base import Context, Figures, Scenario, attempt, probe
+from bench.scenarios.base import Context, Figures, Scenario, attempt, in_turns, probe
 
 __all__ = ["SCENARIO"]
 
 WIDTHS = ("sequential", "concurrent")
 METRICS = (*(f"telemetry-{width}" for width in WIDTHS), "telemetry-server")
-ROUNDS = 4
-WARM_SECONDS = 0.5
 
 
 def applies(implementation: Implementation) -> bool:
@@ -53,16 +52,16 @@ def _server(implementation: Implementation, context: Context) -> float:
         Server(implementation.server) as plain,
         Server((*implementation.server, "--metrics")) as metrics,
     ):
-        totals = {plain: 0.0, metrics: 0.0}
-        for server in totals:
+        loads = {}
+        for name, server in (("plain", plain), ("metrics", metrics)):
             probe(server)
-            h2load.load(server.port, 4, 32, WARM_SECONDS)
-        for turn in range(ROUNDS):
-            # In a changing order, so that whatever else the machine does meets both alike.
-            for server in (plain, metrics) if turn % 2 else (metrics, plain):
-                result = h2load.load(server.port, 4, 32, 2 * context.seconds / ROUNDS)
-                totals[server] += result.per_second
-    return totals[metrics] / totals[plain]
+            loads[name] = partial(_load, server)
+        rates = in_turns(loads, 2 * context.seconds)
+    return rates["metrics"] / rates["plain"]
+
+
+def _load(server: Server, seconds: float) -> float:
+    return h2load.load(server.port, 4, 32, seconds).per_second
 
 
 SCENARIO = Scenario("telemetry", METRICS, applies, measure, neutral=True)
