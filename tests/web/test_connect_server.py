@@ -37,11 +37,13 @@ def _describe() -> Any:
     thing.field.add(name="the_name", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
     thing.field.add(name="size", number=2, type="TYPE_INT64", label="LABEL_OPTIONAL")
     service = file.service.add(name="Things")
-    for name in ("Get", "Put", "Watch"):
+    for name in ("Get", "Put", "Watch", "Look"):
         method = service.method.add(name=name, input_type="Thing", output_type="Thing")
         method.input_type = method.output_type = ".webtest.Thing"
-    service.method[0].options.idempotency_level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
-    service.method[2].server_streaming = True
+    for number in (0, 3):
+        options = service.method[number].options
+        options.idempotency_level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+    service.method[2].server_streaming = service.method[3].server_streaming = True
     pool = descriptor_pool.Default()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("webtest.Thing"))
@@ -107,6 +109,25 @@ def test_unary_calls(front: FrontEnd, connect: Connect) -> None:
         assert (answer.status, answer.body) == (200, b"something")
         assert answer["content-type"] == "application/proto"
     assert client.request(SERVICE + "UnaryUnary", PROTO, b"").body == b""
+
+
+def test_heads_that_repeat(front: FrontEnd, connect: Connect) -> None:
+    """Over HTTP/2 they are read once: answers must not be what others had asked for."""
+    client = connect(front.serve(ECHOES, options=OPTIONS))
+    web = {"content-type": "application/grpc-web+proto"}
+    text = {"content-type": "application/grpc-web-text"}
+    late = {**PROTO, "connect-timeout-ms": "never"}
+    for number in range(4):
+        said = b"%d" % number
+        assert client.request(SERVICE + "UnaryUnary", PROTO, said).body == said
+        assert client.request(SERVICE + "UnaryUnary", web, framed(said)).body[5:6] == said
+        answer = client.request(SERVICE + "UnaryUnary", text, base64.b64encode(framed(said)))
+        assert base64.b64decode(answer.body[:8])[5:] == said
+        answer = client.request(SERVICE + "UnaryStream", STREAM, framed(said))
+        assert unframed(answer) == ([said] * 3, {})
+        answer = client.request(SERVICE + "UnaryUnary", late, said)
+        assert error(answer) == (400, "invalid_argument")
+        assert client.request(SERVICE + "Unknown", PROTO, said).status == 404
 
 
 def test_streams(front: FrontEnd, connect: Connect) -> None:
@@ -203,7 +224,10 @@ def test_get(front: FrontEnd, connect: Connect) -> None:
     answer = client.request(THINGS + "Get" + query, {}, method="GET")
     assert Thing.FromString(answer.body).size == 8
     # It may have side effects.
-    assert client.request(THINGS + "Put" + query, {}, method="GET").status == 405
+    answer = client.request(THINGS + "Put" + query, {}, method="GET")
+    assert (answer.status, answer["allow"]) == (405, "POST")
+    answer = client.request(THINGS + "Get", {}, method="DELETE")
+    assert (answer.status, answer["allow"]) == (405, "GET, POST")
     bad = "?encoding=proto&message=%zz"
     assert error(client.request(THINGS + "Get" + bad, {}, method="GET")) == (
         400,
@@ -276,6 +300,25 @@ def test_malformed_streams(front: FrontEnd, connect: Connect) -> None:
     for body in (framed(b"abc")[:-1], b"\x02\0\0\0\0", b"\0\0"):
         _messages, end = unframed(client.request(SERVICE + "StreamUnary", STREAM, body))
         assert end["error"]["code"] == "invalid_argument"
+
+
+def test_content_types_of_the_other_kind_of_method(front: FrontEnd, connect: Connect) -> None:
+    begun = []
+
+    async def note(call: ServerCall) -> None:
+        begun.append(call)
+
+    kinds = ["unary_unary", "unary_stream", "stream_unary", "stream_stream"]
+    client = connect(front.serve(dict.fromkeys(kinds, note), options=OPTIONS))
+    for name in ("UnaryStream", "StreamUnary", "StreamStream"):
+        answer = client.request(SERVICE + name, PROTO, b"")
+        assert (answer.status, b"has a stream of messages" in answer.body) == (415, True)
+    answer = client.request(SERVICE + "UnaryUnary", STREAM, framed(b""))
+    assert (answer.status, b"has no stream of messages" in answer.body) == (415, True)
+    # Nor by URL, whatever the .proto file says.
+    path = THINGS + "Look?connect=v1&encoding=json&message=%7B%7D"
+    assert client.request(path, {}, method="GET").status == 405
+    assert not begun
 
 
 def test_compression(front: FrontEnd, connect: Connect) -> None:

@@ -37,6 +37,7 @@ class RequestHead:
         http_error: the HTTP status for a request that is no gRPC, or 0. 200 stands for one that is, and names another encoding
             than protobuf's, which servers may know nothing of.
         error: the gRPC status and text for a request that cannot be served, or None.
+        elsewhere: what a reader of other protocols made of the same list; see `clarion.web`.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class RequestHead:
         "authority",
         "compressor",
         "content_length",
+        "elsewhere",
         "error",
         "http_error",
         "metadata",
@@ -63,6 +65,7 @@ class RequestHead:
         self.content_length: int | None = None
         self.http_error = 0
         self.error: tuple[StatusCode, str] | None = None
+        self.elsewhere: object | None = None
 
 
 def read_request(headers: HeaderList, max_metadata_size: int) -> RequestHead:

@@ -89,8 +89,10 @@ class CallSide:
     # The request is a stream of messages, each with a prefix.
     patient = True
     codec = "proto"
-    # The method has no such codec, so nothing of the call can be read, nor said.
-    codec_missing = False
+    # The methods that such requests are for: with a stream on either side, without, or all.
+    streaming: bool | None = None
+    # Why the method cannot be called so; nothing of the call can be read then, nor said.
+    not_served = ""
     # What goes wrong with messages is an error as gRPC has it.
     as_grpc = True
     reader: Reader
@@ -109,6 +111,8 @@ class CallSide:
             said: what the protocol's room read of it: timeout, compressor, accepts, metadata.
         """
         request = self.request
+        if request.call_head is not None:
+            return request.call_head
         head = RequestHead()
         head.path = request.path.decode("utf-8", "replace")
         head.authority = request.authority.decode("latin-1")
@@ -118,7 +122,7 @@ class CallSide:
         head.compressor = said.compressor
         head.accepts = frozenset(said.accepts)
         head.metadata = said.metadata
-        headers = HeaderList(request.all_fields, request.size)
+        headers = request.call_head = HeaderList(request.all_fields, request.size)
         headers.memo = head
         return headers
 
@@ -180,9 +184,9 @@ class CallSide:
 
     def send_headers(self, call: Any, block: Any, *, end_stream: bool = False) -> None:
         """Initial metadata; with `end_stream` it is gRPC's Trailers-Only."""
-        if self.codec_missing:
+        if self.not_served:
             if end_stream:
-                self._refuse_codec()
+                self._refuse_type()
             return
         # Behind `:status` and `content-type`, which are the protocol's to say.
         fields: Fields = block[2:]
@@ -202,17 +206,15 @@ class CallSide:
 
     def send_trailers(self, call: Any, trailers: Fields) -> None:
         """The end."""
-        if self.codec_missing:
-            self._refuse_codec()
+        if self.not_served:
+            self._refuse_type()
         else:
             self.answer_end(trailers)
 
-    def _refuse_codec(self) -> None:
-        path = self.request.path[:200].decode("latin-1")
-        why = f"messages of {path} cannot be had as {self.codec[:40]!r}"
+    def _refuse_type(self) -> None:
         # Nearly all handlers have protobuf's encoding; of another one nothing is known here.
         accepted = ((b"accept-post", _PROTO),) if self.codec != "proto" else ()
-        self.stream.refuse(self, HttpRefusal(415, why, accepted))
+        self.stream.refuse(self, HttpRefusal(415, self.not_served, accepted))
 
     def respond(self, call: Any, head: bytes, prefix: bytes, payload: bytes, end: bytes) -> bool:
         """The whole of most answers."""

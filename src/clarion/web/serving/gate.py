@@ -17,7 +17,7 @@ from clarion.server_core.call import ServerCall
 from clarion.server_core.methods import Method
 from clarion.status import StatusCode
 from clarion.web.options import WebOptions
-from clarion.web.serving.codecs import Codecs, NoCodec, is_described, lacks_codec
+from clarion.web.serving.codecs import Codecs, NotServed, is_described, why_not_served
 from clarion.web.serving.stream import WebStream
 
 if TYPE_CHECKING:
@@ -86,11 +86,13 @@ def _property(codecs: Codecs) -> Any:
     def write(call: Any, method: Method | None) -> None:
         side = call.connection
         if method is not None:
-            method = codecs.method_for(method, side.codec, as_grpc=side.as_grpc)
-            side.codec_missing = lacks_codec(method)
-            if side.codec_missing and call._method is None:
+            method = codecs.method_for(
+                method, side.codec, as_grpc=side.as_grpc, streaming=side.streaming
+            )
+            side.not_served = why_not_served(method)
+            if side.not_served and call._method is None:
                 # Before the handler begins. One that interceptors found too late for that can read and say nothing.
-                raise NoCodec
+                raise NotServed
         call._method = method
 
     return property(read, write)
@@ -105,7 +107,7 @@ def _encoded(codecs: Codecs) -> Any:
     def write(call: Any, method: Method | None) -> None:
         if method is not None and method.path:
             found = codecs.method_for(method, call.head.subtype, as_grpc=True)
-            if not lacks_codec(found):
+            if not why_not_served(found):
                 method = found
             elif is_described(method.path):
                 # The handlers of others may know what to do with it.

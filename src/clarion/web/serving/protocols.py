@@ -10,6 +10,7 @@ from clarion.status import StatusCode
 from clarion.web import base64_stream, grpc_web
 from clarion.web.connect import requests, responses
 from clarion.web.errors import WebError
+from clarion.web.fields import without_http
 from clarion.web.serving.call_side import CallSide, Fields, split_trailers
 from clarion.web.serving.codecs import is_safe
 from clarion.web.serving.request import Kind, WebRequest
@@ -30,7 +31,10 @@ class _GrpcWeb(CallSide):
     _text = False
 
     def open(self, max_metadata: int, max_receive: int) -> HeaderList:
-        said = grpc_web.read_request(self.request.fields, max_metadata)
+        request = self.request
+        said = request.said
+        if said is None:
+            said = request.said = grpc_web.read_request(request.fields, max_metadata)
         self.codec = said.type.subtype or "proto"
         self._text = said.answer_type.text
         self._type = said.answer_type.content_type
@@ -44,7 +48,7 @@ class _GrpcWeb(CallSide):
         self.answer_end(grpc_web.trailer_fields(error.code, str(error)))
 
     def answer_head(self, fields: Fields) -> None:
-        self.stream.send_head(200, ((b"content-type", self._type), *fields))
+        self.stream.send_head(200, ((b"content-type", self._type), *without_http(fields)))
 
     def answer_message(self, prefix: bytes, payload: bytes) -> None:
         if self._text:
@@ -53,6 +57,7 @@ class _GrpcWeb(CallSide):
             self.stream.send_body(prefix, payload)
 
     def answer_end(self, trailers: Fields) -> None:
+        trailers = without_http(trailers)
         if self.begun:
             self.stream.send_last(grpc_web.trailer_frame(trailers, self._text))
             return
@@ -73,9 +78,12 @@ class _Connect(CallSide):
     def open(self, max_metadata: int, max_receive: int) -> HeaderList:
         request = self.request
         if request.kind is Kind.CONNECT_GET:
+            # Not kept: the message is in it.
             said = requests.read_get(request.query, request.fields, max_metadata, max_receive)
+        elif request.said is None:
+            said = request.said = requests.read_post(request.fields, max_metadata)
         else:
-            said = requests.read_post(request.fields, max_metadata)
+            said = request.said
         self.said = said
         self.codec = said.type.codec
         self.reader = said.reader(max_receive)
@@ -93,6 +101,7 @@ class _ConnectUnary(_Connect):
     """One request, one response: the bodies are the messages."""
 
     patient = False
+    streaming = False
     _initial: Fields = ()
     _message: bytes | None = None
     _packed = False
@@ -136,6 +145,8 @@ class _ConnectUnary(_Connect):
 
 class _ConnectStream(_Connect):
     """Streams of messages, each with a prefix; the last one says how the call ended."""
+
+    streaming = True
 
     def refuse(self, error: WebError) -> None:
         kind = self.request.values[b"content-type"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import re
+from typing import Any
 
 from clarion.hpack import HeaderList
 from clarion.http2.semantics import check_request
 from clarion.protocol.content_type import is_grpc_content_type
+from clarion.protocol.request_head import RequestHead
 from clarion.web import grpc_web
 from clarion.web.connect import content_types
 
@@ -49,6 +51,7 @@ class WebRequest:
         query: what stands behind the path.
         target: path and query as they came.
         cut: the list is larger than what is kept of one, and its end is missing.
+        said, call_head: what the protocol reads of it, and the head of its call, once they are known.
 
     Raises:
         MalformedHeaders: RFC 9113 forbids the list.
@@ -57,6 +60,7 @@ class WebRequest:
     __slots__ = (
         "all_fields",
         "authority",
+        "call_head",
         "content_length",
         "cut",
         "fields",
@@ -65,6 +69,7 @@ class WebRequest:
         "origin",
         "path",
         "query",
+        "said",
         "size",
         "target",
         "values",
@@ -72,6 +77,8 @@ class WebRequest:
 
     def __init__(self, headers: HeaderList, *, cut: bool = False) -> None:
         self.cut = cut
+        self.said: Any = None
+        self.call_head: HeaderList | None = None
         self.content_length: int | None = None
         if cut:
             # Nothing can be said of what is there.
@@ -87,6 +94,21 @@ class WebRequest:
         self.path, _mark, self.query = self.target.partition(b"?")
         self.origin = self.values.get(b"origin")
         self.kind = self._find_kind()
+
+    @classmethod
+    def of(cls, headers: HeaderList) -> WebRequest:
+        """The request of a whole list. HPACK gives lists that repeat once, so they are read once, too.
+
+        Raises:
+            MalformedHeaders: as for the class.
+        """
+        head = headers.memo
+        if not isinstance(head, RequestHead):
+            return cls(headers)
+        if head.elsewhere is None:
+            head.elsewhere = cls(headers)
+        assert isinstance(head.elsewhere, WebRequest)
+        return head.elsewhere
 
     def _find_kind(self) -> Kind:
         if self.method == b"POST":

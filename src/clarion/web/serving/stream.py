@@ -19,7 +19,7 @@ from clarion.web import grpc_web
 from clarion.web.errors import HttpRefusal, WebError
 from clarion.web.options import WebOptions
 from clarion.web.serving.call_side import CallSide, Fields
-from clarion.web.serving.codecs import NoCodec
+from clarion.web.serving.codecs import NotServed, is_safe
 from clarion.web.serving.protocols import side_for
 from clarion.web.serving.request import Kind, WebRequest
 
@@ -94,7 +94,7 @@ class WebStream(Stream):
         if headers.size > self._max_metadata and not self._is_http1:
             self._refuse_large(WebRequest(headers, cut=True))
             return
-        request = WebRequest(headers)
+        request = WebRequest.of(headers)
         if end_stream and request.content_length:
             raise MalformedHeaders("content-length promises a body, and there is none")
         self.content_left = request.content_length
@@ -118,8 +118,8 @@ class WebStream(Stream):
         # Its end comes with the body's; a body that is empty ends now.
         try:
             self.call.headers_received(head, False)
-        except NoCodec:
-            self.fail(StatusCode.UNIMPLEMENTED, "the method has no such codec")
+        except NotServed:
+            self.fail(StatusCode.UNIMPLEMENTED, "the method cannot be called so")
         if end_stream:
             self.data_received(b"", True)
 
@@ -138,22 +138,23 @@ class WebStream(Stream):
             else:
                 self.connection.consumed(self, size)
         call.remote_closed = end_stream
-        fault: WebError | None = None
+        # The error itself would keep this frame, and all that it knows.
+        fault: tuple[StatusCode, str] | None = None
         try:
             messages = side.reader.feed(bytes(data))
             if end_stream:
                 messages += side.reader.finish() or ()
         except WebError as error:
-            fault, messages = error, list(error.messages)
+            fault, messages = (error.code, str(error)), list(error.messages)
         for message in messages:
             self.connection.messages_received += 1
             call.message_received(message)
             if call.over:
                 return
         if fault is not None:
-            if self._is_http1 and fault.code is StatusCode.RESOURCE_EXHAUSTED:
+            if self._is_http1 and fault[0] is StatusCode.RESOURCE_EXHAUSTED:
                 cast(Any, self.connection).too_much(self._max_receive)
-            call.fail(fault.code, str(fault))
+            call.fail(*fault)
         elif end_stream:
             call.messages_ended()
 
@@ -262,7 +263,8 @@ class WebStream(Stream):
             return
         self.connection.calls_failed += 1
         if kind is Kind.WRONG_METHOD or kind is Kind.CONNECT_GET:
-            self._refuse(405, "this call is made with POST", ((b"allow", b"POST"),))
+            allowed = b"GET, POST" if is_safe(request.path) else b"POST"
+            self._refuse(405, "this call is made with POST", ((b"allow", allowed),))
         elif kind is Kind.GRPC and self._is_http1:
             self._refuse(505, "gRPC needs HTTP/2; gRPC-Web and Connect do not")
         else:
