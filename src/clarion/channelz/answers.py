@@ -172,6 +172,12 @@ ANSWERS: dict[str, Callable[[Any], Any]] = {
 # The messages
 
 
+def _most_connections(core: Any) -> int:
+    # Connections of HTTP/1.1 have a limit of their own; see `clarion.web.client`.
+    most: list[int] = [core.most_links(link) for link in core.links.copy()]
+    return max(most, default=core.max_connections)
+
+
 def _fill_channel(message: Any, node: Node, channel: Any) -> None:
     cores = channel.cores
     message.ref.channel_id = node.number
@@ -179,7 +185,7 @@ def _fill_channel(message: Any, node: Node, channel: Any) -> None:
     states = [core.state for core in cores] or [ChannelConnectivity.IDLE]
     _fill_state(message.data, min(states, key=_RANK.index))
     for core in cores:
-        message.data.max_connections_per_subchannel = core.max_connections
+        message.data.max_connections_per_subchannel = _most_connections(core)
         for subchannel in core.subchannels:
             if find(SUBCHANNEL, subchannel.node.number) is not None:
                 reference = message.subchannel_ref.add()

@@ -91,7 +91,7 @@ def of_socket(link: Any) -> StreamCounts:
 
 
 def _is_attempt(stream: Any) -> bool:
-    # What stands for one; see `clarion.client_core.call.attempts_on`.
+    # What stands for one; see `clarion.client_core.attempts_on`.
     attempt = getattr(stream, "attempt", stream)
     return isinstance(attempt, Attempt) and attempt.outcome is None
 

@@ -16,7 +16,6 @@ from clarion.client_core.retry import Retry
 from clarion.client_core.runtime import Link
 from clarion.client_core.selector import Plan, Selector
 from clarion.hpack import encode_literal
-from clarion.http2 import Connection
 from clarion.load_balancing.pick import Pick, Picked
 from clarion.propagation import Family
 from clarion.protocol.client_stream import ClientStream
@@ -29,7 +28,7 @@ from clarion.rpc_error import FailedAttempt
 from clarion.service_config import MethodConfig
 from clarion.status import StatusCode
 
-__all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start", "attempts_on", "cancel_calls"]
+__all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -429,6 +428,7 @@ class ClientCall:
     def forked(self) -> None:
         """The process was forked, and this is the child, where the call will end: other threads' part in it is over."""
         self.commit()
+        self._retried = True
 
     def commit(self) -> None:
         """What happens next to the call is final."""
@@ -690,17 +690,3 @@ def too_large(size: int, limit: int) -> Outcome:
     return Outcome(
         StatusCode.RESOURCE_EXHAUSTED, f"CLIENT: Sent message larger than max ({size} vs. {limit})"
     )
-
-
-def cancel_calls(connection: Connection, message: str) -> None:
-    """End every call on `connection` with CANCELLED: the application closed the channel."""
-    outcome = Outcome(StatusCode.CANCELLED, message)
-    for attempt in attempts_on(connection):
-        attempt.end(outcome)
-
-
-def attempts_on(connection: Connection) -> list[Attempt]:
-    """The attempts at calls among the streams of `connection`."""
-    # A stream of another protocol stands for one; see `clarion.web.client`.
-    found = (getattr(stream, "attempt", stream) for stream in list(connection.streams.values()))
-    return [each for each in found if isinstance(each, Attempt)]

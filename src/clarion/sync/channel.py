@@ -667,8 +667,7 @@ def insecure_channel(
     """Make a channel without TLS. Nothing is connected until the first call.
 
     Args:
-        target: `host:port`, `[v6]:port`, `dns:///name:port`, `ipv4:`, `ipv6:`, `unix:path`,
-            `unix-abstract:name`.
+        target: `host:port`, `[v6]:port`, `dns:///name:port`, `ipv4:`, `ipv6:`, `unix:path`, `unix-abstract:name`.
         options: channel arguments, `(name, value)` pairs.
         compression: how requests are compressed by default.
 
