@@ -64,6 +64,14 @@ def test_a_request_without_messages(side: ServerSide) -> None:
     assert side.streams[1].events == ["started", "ended"]
 
 
+@pytest.mark.parametrize("end", [True, False])
+def test_a_request_that_names_an_encoding(side: ServerSide, end: bool) -> None:
+    fields = (*request_fields(drop=b"content-type"), (b"content-type", b"application/grpc+json"))
+    side.feed(headers(1, fields, end=end), *([] if end else [data(1, message(b"{}"), end=True)]))
+    assert side.streams[1].events == ["started", "ended"]
+    assert list(side.streams[1].inbox) == ([] if end else [b"{}"])
+
+
 def test_a_request_that_ends_with_trailers(side: ServerSide) -> None:
     side.feed(headers(1), data(1, message(b"hello")), headers(1, ((b"x", b"y"),), end=True))
     assert side.streams[1].events == ["started", "ended"]

@@ -83,10 +83,9 @@ def _uvicorn(http: str, **more: Any) -> Run:
             app, http=http, log_config=None, log_level=logging.CRITICAL, ws="none", **more
         )
         server: Any = Server(config)
-        # Signals are the test runner's.
-        server.install_signal_handlers = lambda: None
         stop_by(lambda: setattr(server, "should_exit", True))
-        await server._serve([sock]) if hasattr(server, "_serve") else await server.serve([sock])
+        # On another thread than the main one it leaves signals alone.
+        await server.serve([sock])
 
     return run
 
@@ -121,12 +120,6 @@ async def _granian(app: Any, sock: socket.socket, ready: Any, stop_by: Any) -> N
     # It makes its socket by itself.
     port = sock.getsockname()[1]
     sock.close()
-
-    async def started(scope: Any, receive: Any, send: Any) -> None:
-        async def telling(message: Any) -> None:
-            await send(message) if asyncio.iscoroutinefunction(send) else send(message)
-
-        await app(scope, receive, send)
 
     server: Any = Server(
         app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False

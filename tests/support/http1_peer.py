@@ -125,6 +125,7 @@ class Http1Server:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
+                self._sockets.append(sock)
                 number, self.connections = self.connections, self.connections + 1
                 thread = threading.Thread(target=self._serve, args=(sock, number), daemon=True)
                 self._threads.append(thread)
@@ -135,8 +136,8 @@ class Http1Server:
             sock.settimeout(LIMIT)
             if self._context is not None:
                 sock = self._context.wrap_socket(sock, server_side=True)
+                self._sockets.append(sock)
                 self.agreed.append(sock.selected_alpn_protocol())
-            self._sockets.append(sock)
             self._script(Http1Peer(sock, number))
         except (EOFError, ConnectionError, ssl.SSLError):
             pass
@@ -150,6 +151,8 @@ class Http1Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        # First, so that no connection is missed.
+        self._threads[0].join(LIMIT)
         for sock in self._sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

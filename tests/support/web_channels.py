@@ -40,7 +40,7 @@ class WebFront(FrontEnd):
         self.web = web
 
     def serve(self, handlers: dict[str, Handler], **options: Any) -> Server:
-        options["options"] = [*options.get("options", ()), ("clarion.web", WebOptions())]
+        options["options"] = [*(options.get("options") or ()), ("clarion.web", WebOptions())]
         return super().serve(handlers, **options)
 
     def connect(
@@ -159,6 +159,8 @@ class RawServer:
         # Wakes the thread that accepts.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        # First, so that no connection is missed.
+        self._threads[0].join(LIMIT)
         self.hang_up()
         for thread in self._threads:
             thread.join(LIMIT)

@@ -237,6 +237,52 @@ def test_doubtful_requests_end_the_connection(front: FrontEnd, opened: list[sock
     nothing_left(front, server)
 
 
+def test_a_handler_that_never_waits_keeps_nobody_waiting_when_its_client_is_gone(
+    front: FrontEnd, opened: list[socket.socket]
+) -> None:
+    ended = threading.Event()
+
+    async def endless(call: ServerCall) -> None:
+        try:
+            while True:
+                await call.write(b"x" * 1000)
+        finally:
+            ended.set()
+
+    server = front.serve({"unary_stream": endless, "unary_unary": echo}, options=web())
+    sock = dial(server, opened)
+    request = HEAD.replace(b"UnaryUnary", b"UnaryStream").replace(b"tion/", b"tion/connect+")
+    sock.sendall(request + b"Content-Length: 5\r\n\r\n\0\0\0\0\0")
+    until(sock, b"xxx")
+    # A reset, which the server's next write meets.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+    assert ended.wait(LIMIT)
+    still_serves(server)
+
+
+def test_refusals_around_head(
+    front: FrontEnd, opened: list[socket.socket], caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"HEAD / HTTP/1.1\r\nHost: localhost\r\n"
+    requests = {
+        # HEAD itself is refused, without a body; what follows it, with one.
+        head.replace(b"/ ", b"nowhere ") + b"\r\n": ([400], b""),
+        head + b"X: " + b"y" * 16_380 + b"\r\n\r\n": ([431], b""),
+        head + b"\r\nno request\r\n\r\n": ([405, 400], b"illegal request line\n"),
+        head + b"\r\n" + GOOD.replace(HOST, b"Host: a b\r\n"): ([405, 400], b"the host is none\n"),
+    }
+    server = front.serve(ECHOES, options=web())
+    for request, (expected, body) in requests.items():
+        sock = dial(server, opened)
+        sock.sendall(request)
+        answer = until_closed(sock)
+        assert statuses(answer) == expected
+        assert answer.rpartition(b"\r\n\r\n")[2] == body
+    nothing_left(front, server)
+    assert not caplog.records
+
+
 def test_http_1_0(front: FrontEnd, opened: list[socket.socket]) -> None:
     served = Served()
     server = front.serve({"unary_unary": served}, options=web())

@@ -110,6 +110,10 @@ def test_what_a_client_writes_a_server_reads() -> None:
     assert request.compressor is get_compressor("gzip")
     assert ("x-one", "1") in request.metadata
     assert not any(key == "connection" for key, _ in request.metadata)
+    agents = ((b"user-agent", b"a/1"), (b"x-user-agent", b"b/2"))
+    assert grpc_web.request_fields(BINARY, metadata=agents)[-2:] == agents
+    one = grpc_web.request_fields(BINARY, metadata=agents[:1])
+    assert one[-2:] == ((b"x-user-agent", b"a/1"), agents[0])
     plain = grpc_web.read_request(grpc_web.request_fields(BINARY), 1000)
     assert (plain.timeout, plain.compressor) == (None, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import struct
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from clarion.web import CorsPolicy, WebOptions
+from clarion.web.serving.stream import WebStream
 from support.front_end import SERVICE, FrontEnd
 from support.handlers import ServerCall
 from support.libraries import LIMIT
@@ -122,6 +124,27 @@ async def _failing_late(call: ServerCall) -> None:
     await call.abort("ABORTED", "no, ünd")
 
 
+async def _with_what_is_http_s(call: ServerCall) -> bytes:
+    not_sent = (("access-control-allow-origin", "*"), ("content-encoding", "gzip"))
+    if call.request != b"fail":
+        await call.send_initial_metadata((*not_sent, ("key", "i")))
+    call.context.set_trailing_metadata((*not_sent, ("key", "t")))
+    if call.request == b"fail":
+        await call.abort("NOT_FOUND", "it is not there")
+    return b"done"
+
+
+def test_metadata_never_becomes_what_http_has_for_itself(front: FrontEnd, connect: Connect) -> None:
+    client = connect(front.serve({"unary_unary": _with_what_is_http_s}, options=OPTIONS))
+    answer = client.request(SERVICE + "UnaryUnary", WEB, framed(b""))
+    _messages, trailers = unframed(answer.body)
+    failed = client.request(SERVICE + "UnaryUnary", WEB, framed(b"fail"))
+    assert (failed["grpc-status"], answer["key"], trailers["key"]) == ("5", "i", "t")
+    for said in (dict(answer.fields), trailers, dict(failed.fields)):
+        assert said["key"]
+        assert not said.keys() & {"access-control-allow-origin", "content-encoding"}
+
+
 def test_errors(front: FrontEnd, connect: Connect) -> None:
     handlers = {"unary_unary": _failing, "unary_stream": _failing_late}
     client = connect(front.serve(handlers, options=OPTIONS))
@@ -166,6 +189,22 @@ def test_malformed_requests(front: FrontEnd, connect: Connect, what: str) -> Non
         client = connect(server)
     # The connection is as good as before.
     assert outcome(client.request(SERVICE + "UnaryUnary", WEB, framed(b"y"))) == ([b"y"], "0")
+
+
+def test_malformed_requests_are_not_left_to_the_collector(
+    front: FrontEnd, connect: Connect
+) -> None:
+    client = connect(front.serve(ECHOES, options=OPTIONS))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            client.request(SERVICE + "UnaryUnary", WEB, framed(b"abc")[:-1])
+        left = [each for each in gc.get_objects() if isinstance(each, WebStream)]
+    finally:
+        gc.enable()
+    # The last one may be in use.
+    assert len(left) < 5
 
 
 def test_what_is_no_call(front: FrontEnd, connect: Connect) -> None:

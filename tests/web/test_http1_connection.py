@@ -277,6 +277,14 @@ def test_who_leaves_much_of_a_request_says_that_the_connection_ends(length: int)
     assert rig.connection.closed is much
 
 
+def test_what_a_request_says_of_its_length_counts_more_than_its_messages() -> None:
+    rig = Rig(max_discard=100)
+    rig.receive(POST + b"Content-Length: 100\r\n\r\nbegin")
+    rig.connection.too_much(1000)
+    rig.stream.answer(b"early")
+    assert b"connection: close" not in rig.sent().lower()
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_message_that_is_too_large_leaves_much(ended: bool) -> None:
     rig = Rig(max_discard=100)
@@ -656,3 +664,10 @@ def test_whatever_comes_is_answered_or_refused(data: st.DataObject) -> None:
     rig.connection.connection_lost("the client is gone")
     assert all(stream.local_closed for stream in rig.streams)
     assert not rig.connection.streams
+
+
+def test_a_status_without_a_phrase() -> None:
+    rig = Rig()
+    rig.receive(POST + b"Content-Length: 0\r\n\r\n")
+    rig.stream.answer(fields=((b":status", b"299"), (b"content-length", b"0")))
+    assert rig.sent().startswith(b"HTTP/1.1 299 \r\n")

@@ -117,6 +117,11 @@ class Link(asyncio.Protocol):
         while connection.outbox:
             output = connection.take_output()
             transport.write(output[0] if len(output) == 1 else b"".join(output))
+            if transport.is_closing():
+                # It has failed. It says so in a later turn of the loop, complains of every write until then, and takes
+                # all of them: a handler that never has to wait would never let that turn come.
+                connection.pause()
+                break
             if not connection.output_sent():
                 break
         if connection.closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import queue
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -268,6 +269,23 @@ def test_disconnect_is_what_comes_after_the_answer(sites: Any, connect: Connect)
     assert {heard.get(timeout=LIMIT) for _ in range(2)} <= {"http.request", "http.disconnect"}
 
 
+def test_no_exception_leaves_the_client_waiting(sites: Any, connect: Connect, log: Any) -> None:
+    failures = [
+        BaseExceptionGroup("some", [asyncio.CancelledError(), ValueError()]),
+        SystemExit(1),
+        GeneratorExit(),
+    ]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            raise failures.pop()
+
+    client = connect(sites.asgi(app))
+    for name in ("GeneratorExit", "SystemExit", "BaseExceptionGroup"):
+        assert client.request("/", {}, method="GET").status == 500
+        log.until(name)
+
+
 def test_stopping_with_grace_waits_for_answers(sites: Any, connect: Connect) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
@@ -315,6 +333,66 @@ def test_stopping_at_once_cancels(sites: Any, connect: Connect) -> None:
     client.close()
     wait_stopped()
     assert ended.wait(LIMIT)
+
+
+def test_stopping_waits_for_what_follows_an_answer(sites: Any, connect: Connect) -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await answer(send, b"done")
+            await asyncio.to_thread(go_on.wait, LIMIT)
+            await asyncio.sleep(0)
+            ended.set()
+
+    server = sites.asgi(app)
+    client = connect(server)
+    assert client.request("/", {}, method="GET").body == b"done"
+    client.close()
+    wait_stopped = server.stop(None)
+    go_on.set()
+    wait_stopped()
+    assert ended.is_set()
+
+
+def test_what_follows_an_answer_for_too_long_is_cancelled(sites: Any, connect: Connect) -> None:
+    ended = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await answer(send, b"done")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+    server = sites.asgi(app, app_stop_timeout=0.05)
+    client = connect(server)
+    assert client.request("/", {}, method="GET").body == b"done"
+    client.close()
+    server.stop(None)()
+    assert ended.is_set()
+
+
+def test_http_1_0(sites: Any) -> None:
+    versions: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            versions.put(scope["http_version"])
+            await send(START)
+            await send({"type": "http.response.body", "body": b"in ", "more_body": True})
+            await send({"type": "http.response.body", "body": b"pieces"})
+
+    server = sites.asgi(app)
+    with socket.create_connection(("127.0.0.1", server.ports[0]), LIMIT) as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        with sock.makefile("rb") as answered:
+            received = answered.read()
+    # Nothing but the connection's end tells such a client the body's.
+    assert received.endswith(b"\r\n\r\nin pieces")
+    assert b"chunked" not in received
+    assert versions.get(timeout=LIMIT) == "1.0"
 
 
 def test_the_options() -> None:

@@ -66,14 +66,14 @@ class Request:
     def leave(self) -> None:
         self._to.put_nowait({"type": "http.disconnect"})
 
-    def give_error(self, error: Exception) -> None:
+    def give_error(self, error: BaseException) -> None:
         self._to.put_nowait(error)
 
     async def _receive(self) -> Any:
         self.asked += 1
         await self._tell()
         message = await self._to.get()
-        if isinstance(message, Exception):
+        if isinstance(message, BaseException):
             raise message
         return message
 

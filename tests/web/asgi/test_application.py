@@ -322,8 +322,9 @@ def test_websockets_are_closed(serve: Serve) -> None:
 def test_scopes_that_break_asgi(serve: Serve, make_request: MakeRequest) -> None:
     async def main() -> None:
         app = serve(unary_unary=echo)
-        with pytest.raises(clarion.errors.LocalError, match=r"does not know ASGI scopes .* 'mail'"):
-            await app({"type": "mail"}, None, None)
+        for scope, kind in (({"type": "mail"}, "'mail'"), ({}, "None")):
+            with pytest.raises(clarion.errors.LocalError, match=f"does not know .* type {kind}"):
+                await app(scope, None, None)
         for wrong in (
             {"headers": [("text", "text")]},
             {"headers": [1]},
@@ -405,6 +406,27 @@ def test_a_channel_from_within_the_process(serve: Serve, make_request: MakeReque
             await make_request(app, content_type=PROTO, body=b"").done()
             await make_request(app, content_type="text/plain", body=b"").done()
             assert (counted.started, counted.failed) >= (2, 1)
+
+    asyncio.run(main())
+
+
+def test_services_of_clarions_own(serve: Serve, make_request: MakeRequest) -> None:
+    pytest.importorskip("google.protobuf", reason="protobuf is not installed")
+    from clarion import channelz, health, reflection
+
+    async def main() -> None:
+        app = serve(unary_unary=echo)
+        health.add_service(app)
+        reflection.add_service(app)
+        channelz.add_service(app)
+        call = make_request(app, content_type="application/json", body=b"{}")
+        call.scope["path"] = "/grpc.health.v1.Health/Check"
+        await call.done()
+        assert call.body == b'{"status":"SERVING"}'
+        call = make_request(app, content_type="application/json", body=b"{}")
+        call.scope["path"] = "/grpc.channelz.v1.Channelz/GetServers"
+        await call.done()
+        assert b'"callsStarted"' in call.body
 
     asyncio.run(main())
 

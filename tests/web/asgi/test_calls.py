@@ -297,6 +297,31 @@ def test_a_server_that_cannot_receive(serve: Serve, make_request: MakeRequest, w
     asyncio.run(main())
 
 
+def test_receiving_that_somebody_else_cancels(serve: Serve, make_request: MakeRequest) -> None:
+    """Middleware has its tasks, whose cancellation may come out of `receive`."""
+
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        async def read(requests: AsyncIterator[bytes], context: Any) -> bytes:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+            return b""
+
+        app = serve(stream_unary=read)
+        call = make_request(app, "StreamUnary")
+        call.give(framed(b"a"))
+        call.give_error(asyncio.CancelledError())
+        await call.done()
+        await asyncio.wait_for(ended.wait(), LIMIT)
+        assert call.sent == []
+        assert app.core.active == 0
+
+    asyncio.run(main())
+
+
 def test_requests_that_nobody_reads_are_not_received(
     serve: Serve, make_request: MakeRequest
 ) -> None:

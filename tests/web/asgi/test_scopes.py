@@ -101,6 +101,15 @@ def test_unusual_names() -> None:
     assert names_in(_tlv(0x30, body))["subjectAltName"] == (("DNS", "a.example"),)
 
 
+@pytest.mark.parametrize("empty", ["extensions", "alternative names"])
+def test_extensions_without_content(empty: str) -> None:
+    extension = _tlv(0x30, _tlv(6, b"\x55\x1d\x11"), _tlv(4))
+    extensions = _tlv(0xA3) if empty == "extensions" else _tlv(0xA3, _tlv(0x30, extension))
+    body = _tlv(0x30, _tlv(0xA0), _tlv(2, b"\1"), *[_tlv(0x30)] * 5, extensions)
+    with pytest.raises(MalformedCertificate, match="a certificate cannot be read"):
+        names_in(_tlv(0x30, body))
+
+
 def test_certificates_of_clients(caplog: pytest.LogCaptureFixture) -> None:
     def context(**tls: Any) -> Any:
         return auth_context({"extensions": {"tls": tls}})

@@ -22,11 +22,20 @@ pytest.importorskip("h11", reason="h11 is not installed")
         ("HTTP://a.example/", Place("dns:///a.example:80", b"", "a.example", False)),
         ("https://a.example", Place("dns:///a.example:443", b"", "a.example", True)),
         ("https://a:8443/x/y/", Place("dns:///a:8443", b"/x/y", "a:8443", True)),
+        (
+            "http://B\u00fccher.example:81",
+            Place("dns:///xn--bcher-kva.example:81", b"", "xn--bcher-kva.example:81", False),
+        ),
         ("http://[::1]:80/x%20y", Place("dns:///[::1]:80", b"/x%20y", "[::1]:80", False)),
     ],
 )
 def test_targets(target: str, place: Place) -> None:
-    assert read_place(target) == place
+    assert read_place(target) == read_place(target.encode()) == place
+
+
+def test_targets_that_are_no_text() -> None:
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        read_place(b"http://a\xff")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +44,7 @@ def test_targets(target: str, place: Place) -> None:
         ("http://", "names no host"),
         ("http://a:port", "cannot be read"),
         ("http://[::1", "cannot be read"),
+        ("http://\u00fc..a", "is no name"),
         ("https://me:secret@a", "user or password"),
         ("https://a/?x=1", "a query or a fragment"),
         ("https://a/#", "a query or a fragment"),
@@ -58,6 +68,7 @@ def test_urls_that_are_none(target: str, why: str) -> None:
         ({"max_connections": 0}, "max_connections is 0"),
         ({"max_url": 0}, "max_url is 0"),
         ({"idle_timeout": 0}, "idle_timeout is 0"),
+        ({"idle_timeout": None}, "idle_timeout is None; it must be a number"),
         ({"credentials": clarion.ssl_channel_credentials()}, "use https://"),
     ],
 )

@@ -83,6 +83,7 @@ def test_a_call_of_grpc_web(connect1: WebFront, raw: Start) -> None:
     assert request.body == b"\0\0\0\0\1x"
     assert request.fields["content-type"] == "application/grpc-web+proto"
     assert request.fields["x-grpc-web"] == "1"
+    assert request.fields["x-user-agent"] == request.fields["user-agent"] != ""
 
 
 @pytest.mark.parametrize("code", ["OK", "NOT_FOUND"])

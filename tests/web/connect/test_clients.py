@@ -68,6 +68,9 @@ def test_errors_are_in_the_body() -> None:
     [
         (b"", [JSON], 401, "UNAUTHENTICATED", "the response has HTTP status 401"),
         (b"null", [JSON], 401, "UNAUTHENTICATED", "the response has HTTP status 401"),
+        # A server of Connect that has nothing to tell.
+        (b'{"code":"aborted"}', [JSON], 409, "ABORTED", ""),
+        (b'{"code":"none"}', [JSON], 409, "UNKNOWN", "the response has HTTP status 409"),
         (b'{"message":"oops"}', [JSON], 401, "UNAUTHENTICATED", "oops"),
         (b"\x0a\x01", [PROTO], 403, "PERMISSION_DENIED", "the response has HTTP status 403"),
         (

@@ -229,6 +229,20 @@ def test_an_answer_may_come_before_the_end_of_the_request(front: FrontEnd, serve
     assert gone.wait(LIMIT)
 
 
+def test_a_server_that_answers_and_resets_the_connection(
+    front: FrontEnd, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(peer: Http1Peer) -> None:
+        peer.read_head()
+        # What it leaves unread makes the end a reset.
+        peer.send(b"HTTP/1.1 429 Slow Down\r\ncontent-length: 0\r\n\r\n")
+
+    outcome = ask(connect(front, serve(script)), bytes(8 * MIB))
+    assert outcome.code == "UNAVAILABLE"
+    # asyncio complains of writes to what is lost.
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
 def test_a_request_larger_than_the_transport_takes(front: FrontEnd, serve: Serve) -> None:
     def script(peer: Http1Peer) -> None:
         while True:
@@ -355,6 +369,9 @@ def test_channelz_knows_the_connection(front: FrontEnd, serve: Serve) -> None:
         assert data.messages_sent == data.messages_received == number
         assert data.peer_max_concurrent_streams == 1
         assert data.keep_alives_sent == data.remote_flow_control_window.value == 0
+    request = channelz.messages()["GetChannelRequest"](channel_id=client.raw.node.number)
+    channel = ANSWERS["GetChannel"](request).channel
+    assert channel.data.max_connections_per_subchannel == WebClient().max_connections
     # The last one's time is known, for somebody asked before.
     assert data.HasField("last_message_received_timestamp")
 

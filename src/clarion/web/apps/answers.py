@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from clarion.errors import LocalError
+from clarion.web.http1.hop import CONNECTION
 
 __all__ = ["AnswerHead", "BadAnswer", "Fields", "check_trailers"]
 
@@ -19,20 +20,8 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
 _BAD_VALUE = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]").search
-# RFC 9110 §7.6.1; RFC 9113 §8.2.2.
-_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
 # RFC 9110 §6.5.1: what routing, framing and caches rest on cannot come behind the body.
-_NO_TRAILERS = _HOP | {
+_NO_TRAILERS = CONNECTION | {
     b"cache-control",
     b"content-encoding",
     b"content-length",
@@ -85,7 +74,7 @@ class AnswerHead:
                 promised.append(value)
             elif name == b"connection":
                 self.close = self.close or b"close" in value.lower()
-            elif name not in _HOP:
+            elif name not in CONNECTION:
                 sent.append((name, value))
         self.length = _length(promised)
         if self.length is not None and status != _NO_CONTENT:

@@ -41,8 +41,9 @@ class AsgiRunner:
 
     def __init__(self, app: AsgiApp, stop_timeout: float) -> None:
         self._app = app
+        self._stop_timeout = stop_timeout
         self._lifespan = Lifespan(app, stop_timeout)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Exchange] = {}
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._context = Context()
@@ -60,7 +61,7 @@ class AsgiRunner:
         await asyncio.shield(self._starting)
 
     async def stop(self) -> None:
-        """Cancel the requests under way, and have the application shut down."""
+        """Cancel the requests under way, wait for what others do behind their answers, and have the application shut down."""
         if self._starting is None:
             return
         if self._stopping is None:
@@ -68,10 +69,17 @@ class AsgiRunner:
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        for task in self._tasks:
+        left = set(self._tasks)
+        # Behind an answer frameworks run what they call background tasks.
+        answered = {task for task in left if self._tasks[task].answered}
+        for task in left - answered:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CANCELLED)
+        if answered:
+            await asyncio.wait(answered, timeout=self._stop_timeout)
+            for task in answered:
+                task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_CANCELLED)
         await self._lifespan.stop()
 
     def begin(self, exchange: Exchange) -> None:
@@ -84,8 +92,8 @@ class AsgiRunner:
         """Make the task; on the loop. What it leaves in context variables is not seen by other requests."""
         coroutine = self._serve(exchange, changed)
         task = self._loop.create_task(coroutine, context=self._context.copy())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = exchange
+        task.add_done_callback(self._tasks.pop)
 
     async def _serve(self, exchange: Exchange, changed: asyncio.Event) -> None:
         request = exchange.request
@@ -100,8 +108,10 @@ class AsgiRunner:
             if not exchange.over:
                 exchange.do(exchange.cut_off, "the server was stopped")
             raise
-        except (Exception, SystemExit) as error:
-            # SystemExit would end the loop, with everything else on it.
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # SystemExit would end the loop, with everything else on it; of groups with a cancellation nobody would hear.
             expected = exchange.gone and not isinstance(error, BadAnswer)
             _LOG.log(
                 logging.DEBUG if expected else logging.ERROR,
@@ -325,7 +335,7 @@ def scope_of(exchange: Exchange, state: dict[str, Any] | None) -> Scope:
     scope: Scope = {
         "type": "http",
         "asgi": dict(_VERSION),
-        "http_version": "1.1" if exchange.is_http1 else "2",
+        "http_version": exchange.http_version,
         "method": request.method.decode("latin-1"),
         "scheme": "http" if exchange.tls is None else "https",
         "path": unquoted(request.path).decode("utf-8", "replace"),

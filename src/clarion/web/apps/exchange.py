@@ -51,6 +51,7 @@ class Exchange:
         is_http1: it came by HTTP/1.1.
 
     Attributes:
+        http_version: as ASGI says it: `1.0`, `1.1` or `2`.
         wake: called whenever something has changed that the application may wait for; with the lock.
         ended: the request's body is complete.
         gone: the client is not there any more.
@@ -70,6 +71,8 @@ class Exchange:
         self.link = link
         self.limits = limits
         self.is_http1 = is_http1
+        connection: Any = stream.connection
+        self.http_version: str = connection.version if is_http1 else "2"
         self.wake: Callable[[], None] = _nothing
         self.ended = self.gone = self.done = False
         self._stream = stream
@@ -130,6 +133,11 @@ class Exchange:
     def over(self) -> bool:
         """Whether there is nobody to answer any more."""
         return self.gone or self.done
+
+    @property
+    def answered(self) -> bool:
+        """Whether the application's answer is complete."""
+        return self.done and not self.gone
 
     def take(self, size: int = _PIECE) -> bytes | None:
         """At most so much of the request's body; none at its end, None if there is nothing yet.
@@ -335,8 +343,10 @@ class Exchange:
     def socket(self) -> Any:
         """The connection's socket, for its addresses; None if it is gone."""
         found = getattr(self.link, "sock", None)
-        if found is None and self.link.transport is not None:
-            found = self.link.transport.get_extra_info("socket")
+        if found is None:
+            # Threads ask, too, while the event loop may take it away.
+            transport = self.link.transport
+            found = None if transport is None else transport.get_extra_info("socket")
         return found
 
 

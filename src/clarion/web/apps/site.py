@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarion.web.apps.door import Door
@@ -60,24 +61,33 @@ class _LoopExchange(Exchange):
 
     def do(self, function: Callable[..., T], *arguments: Any) -> T:
         future: Future[T] = Future()
-
-        def work() -> None:
-            try:
-                future.set_result(super(_LoopExchange, self).do(function, *arguments))
-            except BaseException as error:
-                future.set_exception(error)
-
+        work = partial(super().do, function, *arguments)
         loop = self.link.loop
         try:
-            loop.call_soon_threadsafe(work)
+            loop.call_soon_threadsafe(_settle, future, work)
         except RuntimeError:
             raise ClientGone("the server's event loop is closed") from None
-        while True:
-            try:
-                return future.result(_LOOK)
-            except TimeoutError:
-                if loop.is_closed():
-                    raise ClientGone("the server's event loop is closed") from None
+        try:
+            while True:
+                try:
+                    return future.result(_LOOK)
+                except TimeoutError:
+                    if loop.is_closed():
+                        raise ClientGone("the server's event loop is closed") from None
+        finally:
+            # An error's traceback has this frame, which would keep the error.
+            del future
+
+
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        result = work()
+    except BaseException as error:
+        future.set_exception(error)
+        # See above.
+        del future
+    else:
+        future.set_result(result)
 
 
 class _WsgiOnThreads(Site):

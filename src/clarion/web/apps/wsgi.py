@@ -232,7 +232,7 @@ def environ_of(exchange: Exchange, body: Any) -> dict[str, Any]:
         "QUERY_STRING": request.query.decode("latin-1"),
         "SERVER_NAME": host,
         "SERVER_PORT": port,
-        "SERVER_PROTOCOL": "HTTP/1.1" if exchange.is_http1 else "HTTP/2",
+        "SERVER_PROTOCOL": f"HTTP/{exchange.http_version}",
         "REQUEST_URI": request.target.decode("latin-1"),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http" if exchange.tls is None else "https",

@@ -96,7 +96,7 @@ class Application(Server):
             MalformedScope: the scope breaks ASGI.
             LocalError: the scope is of a kind that is not known.
         """
-        kind = scope["type"]
+        kind = scope.get("type")
         if kind == "http":
             headers = request_head(scope)
             if self._otherwise is None or self._is_call(headers):

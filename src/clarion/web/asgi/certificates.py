@@ -99,11 +99,11 @@ def _text(kind: int, value: bytes) -> str:
 
 
 def _alternative_names(data: bytes) -> Iterator[tuple[str, str]]:
-    _tag, extensions = next(_parts(data))
+    [(_tag, extensions)] = _parts(data)
     for _tag, extension in _parts(extensions):
         parts = list(_parts(extension))
         if parts[0][0] == _OID and _number(parts[0][1]) == _ALTERNATIVE_NAMES:
-            _tag, names = next(_parts(parts[-1][1]))
+            [(_tag, names)] = _parts(parts[-1][1])
             for tag, value in _parts(names):
                 if tag == 0x87:
                     yield "IP Address", str(ipaddress.ip_address(value))

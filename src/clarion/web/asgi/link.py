@@ -41,8 +41,8 @@ _MOMENT = 0.25
 _NEEDS_HTTP2 = "gRPC needs HTTP/2, and this request came by HTTP/1.1; gRPC-Web and Connect need neither HTTP/2 nor trailers"
 _NEEDS_TRAILERS = (
     "gRPC needs HTTP trailers, which the ASGI server here does not send (extension http.response.trailers); "
-    "serve the application with one that does, as hypercorn, use a port of Clarion's own for gRPC, or call "
-    "by gRPC-Web or Connect"
+    "serve the application with one that does, such as hypercorn, or uvicorn with HTTP/2, or use a port of "
+    "Clarion's own for gRPC, or call by gRPC-Web or Connect"
 )
 
 
@@ -161,10 +161,15 @@ class AsgiLink:
                     raise LocalError(
                         f"the ASGI server gave a message {kind!r} that has no place here"
                     )
+        except asyncio.CancelledError:
+            # It need not be `_end`: there is middleware that has whoever receives cancelled, when the client is gone.
+            self._lose(_GONE)
+            raise
         except Exception as error:
             self._fault = error
             self._lose(f"the rest of the request cannot be received: {error!r}")
-        self._work.set()
+        finally:
+            self._work.set()
 
     def _take(self, piece: bytes) -> None:
         if self.connection.answered:

@@ -75,8 +75,9 @@ class WebClient:
         _check("codec", self.encoding, _CODECS)
         _check("http", self.http, _VERSIONS)
         for name, least in (("max_url", 1), ("max_connections", 1), ("idle_timeout", 0.001)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {least} or more")
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value >= least:
+                raise ValueError(f"{name} is {value!r}; it must be a number, {least} or more")
         if self.get and self.protocol != "connect":
             raise ValueError(f"get=True is for Connect; protocol is {self.protocol!r}")
         if self.http != "2":

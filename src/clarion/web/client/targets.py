@@ -30,12 +30,18 @@ class Place(NamedTuple):
     tls: bool | None = None
 
 
-def read_place(target: str) -> Place:
+def read_place(target: str | bytes) -> Place:
     """Read what the application gives.
 
     Raises:
         ValueError: a URL with parts that a channel has no use for, or without a host.
     """
+    if isinstance(target, bytes):
+        # As other channels take them.
+        try:
+            target = target.decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"target {target!r} is not UTF-8") from None
     match = _SCHEME.match(target)
     if match is None:
         return Place(target)
@@ -57,10 +63,20 @@ def read_place(target: str) -> Place:
         )
     if _PATH.fullmatch(parts.path) is None:
         raise ValueError(f"the path of the URL {target!r} has characters that are to be %-encoded")
-    name = f"[{host}]" if ":" in host else host
+    name = f"[{host}]" if ":" in host else _ascii_name(host)
     return Place(
         f"dns:///{name}:{_PORTS[scheme] if port is None else port}",
         parts.path.rstrip("/").encode("ascii"),
         name if port is None else f"{name}:{port}",
         scheme == "https",
     )
+
+
+def _ascii_name(host: str) -> str:
+    """As HTTP has it (RFC 9110 section 4.2.1, RFC 3986 section 3.2.2)."""
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(f"the URL's host {host!r} is no name: {error}") from None

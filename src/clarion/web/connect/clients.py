@@ -20,7 +20,7 @@ from clarion.status import StatusCode
 from clarion.web.connect.bodies import BodyReader
 from clarion.web.connect.codes import code_from_http
 from clarion.web.connect.content_types import ConnectType, looks_like_connect, parse_content_type
-from clarion.web.connect.errors import ConnectError, decode_error, outcome_of_error
+from clarion.web.connect.errors import decode_error, outcome_of_error
 from clarion.web.connect.timeouts import encode_timeout
 from clarion.web.connect.trailers import read_end, split_prefixed
 from clarion.web.encodings import compressor_of, preference
@@ -154,16 +154,20 @@ class UnaryResponse:
         if self._is_error:
             said = parse_content_type(content_type, ("json",))
             if said is None or said.streaming:
-                self.outcome = self._inferred("")
+                self.outcome = self._inferred()
                 return
         else:
             _check_type(content_type, type)
         encoding = single(fields, b"content-encoding", _INTERNAL) or b""
         self._compressor = compressor_of(encoding, code=_INTERNAL)
 
-    def _inferred(self, why: str) -> Outcome:
-        text = f"the response has HTTP status {self._status}"
-        return Outcome(code_from_http(self._status), why or text, self._trailing, debug=text)
+    @property
+    def _text(self) -> str:
+        return f"the response has HTTP status {self._status}"
+
+    def _inferred(self) -> Outcome:
+        text = self._text
+        return Outcome(code_from_http(self._status), text, self._trailing, debug=text)
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next octets of the body."""
@@ -172,9 +176,7 @@ class UnaryResponse:
                 self._body.feed(chunk)
             except WebError as error:
                 self.outcome = (
-                    self._inferred("")
-                    if self._is_error
-                    else Outcome(error.code, f"CLIENT: {error}")
+                    self._inferred() if self._is_error else Outcome(error.code, f"CLIENT: {error}")
                 )
 
     def finish(self) -> tuple[bytes | None, Outcome]:
@@ -185,19 +187,15 @@ class UnaryResponse:
         try:
             body = unpack(self._body.finish()[0], self._compressor, self._max, "CLIENT")
         except UnpackFailed as error:
-            self.outcome = self._inferred("") if self._is_error else Outcome(error.code, str(error))
+            self.outcome = self._inferred() if self._is_error else Outcome(error.code, str(error))
         else:
             if self._is_error:
-                self.outcome = self._error(decode_error(body, code_from_http(self._status)))
+                said = decode_error(body, code_from_http(self._status), self._text)
+                self.outcome = outcome_of_error(said, self._trailing)
             else:
                 message = body
                 self.outcome = Outcome(StatusCode.OK, "", self._trailing) if self._trailing else OK
         return message, self.outcome
-
-    def _error(self, error: ConnectError) -> Outcome:
-        if not error.message:
-            error = error._replace(message=f"the response has HTTP status {self._status}")
-        return outcome_of_error(error, self._trailing)
 
 
 class StreamResponse:

@@ -94,29 +94,32 @@ def encode_error(error: ConnectError) -> bytes:
     return to_json(error_object(error))
 
 
-def decode_error(body: bytes, fallback: StatusCode) -> ConnectError:
+def decode_error(body: bytes, fallback: StatusCode, why: str = "") -> ConnectError:
     """Read the body of a unary answer that is an error.
 
     Args:
         body: as it came, uncompressed.
         fallback: the code that the HTTP status stands for.
+        why: the message of what is no error of Connect.
     """
     try:
         value = load_json(body)
     except (ValueError, RecursionError):
-        return ConnectError(fallback)
-    return read_error(value, fallback)
+        return ConnectError(fallback, why)
+    return read_error(value, fallback, why)
 
 
-def read_error(value: Any, fallback: StatusCode) -> ConnectError:
-    """Read an error out of JSON's values."""
+def read_error(value: Any, fallback: StatusCode, why: str = "") -> ConnectError:
+    """Read an error out of JSON's values; see `decode_error`."""
     if not isinstance(value, dict):
-        return ConnectError(fallback)
+        return ConnectError(fallback, why)
+    code = code_of(value.get("code"))
     message = value.get("message")
     details = value.get("details")
     return ConnectError(
-        code_of(value.get("code")) or fallback,
-        _clean(message) if isinstance(message, str) else "",
+        code or fallback,
+        # A server of Connect may have none to tell.
+        _clean(message) if isinstance(message, str) else "" if code else why,
         tuple(
             detail
             for detail in map(_read_detail, details if isinstance(details, list) else ())

@@ -8,7 +8,7 @@ from clarion.metadata import Metadatum
 from clarion.protocol.compression import Compressor, accept_encoding
 from clarion.protocol.messages import UnpackFailed, unpack
 from clarion.protocol.outcome import Outcome
-from clarion.protocol.status_mapping import http_details, status_from_http
+from clarion.protocol.status_mapping import status_from_http
 from clarion.protocol.timeout import encode_timeout
 from clarion.status import StatusCode
 from clarion.web.encodings import compressor_of
@@ -20,6 +20,9 @@ from clarion.web.grpc_web.frames import outcome_of, read_trailers
 from clarion.web.grpc_web.reader import Reader
 
 __all__ = ["Response", "request_fields"]
+
+_AGENT = b"user-agent"
+_WEB_AGENT = b"x-user-agent"
 
 
 def request_fields(
@@ -47,6 +50,10 @@ def request_fields(
         fields.append((b"grpc-timeout", encode_timeout(timeout)))
     if encoding:
         fields.append((b"grpc-encoding", encoding.encode()))
+    # PROTOCOL-WEB, "User Agent": what stands for it. Proxies and logs look at the other, so it has both.
+    agents = {name: value for name, value in metadata if name in (_AGENT, _WEB_AGENT)}
+    if _AGENT in agents and _WEB_AGENT not in agents:
+        fields.append((_WEB_AGENT, agents[_AGENT]))
     return (*fields, *without_http(metadata))
 
 
@@ -97,7 +104,9 @@ class Response:
             if said:
                 self.outcome = outcome_of(fields, f"from headers with HTTP status {status}")
             else:
-                self.outcome = Outcome(status_from_http(status), http_details(status))
+                self.outcome = Outcome(
+                    status_from_http(status), f"the response has HTTP status {status}"
+                )
             return
         content_type = single(fields, b"content-type", StatusCode.INTERNAL) or b""
         answered = parse_content_type(content_type)

@@ -437,7 +437,11 @@ class Http1ClientConnection(Outgoing):
                 ErrorCode.PROTOCOL_ERROR, f"the server's answer is no HTTP: {what_else(head)}"
             )
         else:
-            self.fail(ErrorCode.PROTOCOL_ERROR, f"the server's answer is not valid: {error}")
+            why = str(error)
+            if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
+                what = "its trailers have" if self._began else "its head has"
+                why = _too_large(what, self._limits.max_head)
+            self.fail(ErrorCode.PROTOCOL_ERROR, f"the server's answer is not valid: {why}")
 
     def _cut_off(self) -> None:
         when = "within an answer" if self._began else "before it answered"
@@ -457,7 +461,7 @@ class Http1ClientConnection(Outgoing):
         limit = self._limits.max_head
         if size > limit:
             # `h11` looks only while a head is not complete.
-            raise BadResponse(f"its head has more than {limit} bytes (max_head)")
+            raise BadResponse(_too_large("its head has", limit))
         check_lines(bytes(self._head[:size]))
         del self._head[:size]
 
@@ -625,3 +629,7 @@ class Http1ClientConnection(Outgoing):
         self._stream = self._piece = None
         self._lingering = False
         super()._end(reason)
+
+
+def _too_large(what: str, limit: int) -> str:
+    return f"{what} more than {limit} bytes (max_head)"

@@ -13,6 +13,7 @@ import h11
 
 from clarion.errors import LocalError, RemoteError
 from clarion.hpack import HeaderList
+from clarion.web.http1.hop import HOP
 
 __all__ = [
     "BadResponse",
@@ -27,23 +28,7 @@ __all__ = [
 Fields = tuple[tuple[bytes, bytes], ...]
 
 # What this hop says of itself, and what the framing says; from the layers above none of it is taken.
-_OWN = frozenset(
-    (
-        b"connection",
-        b"content-length",
-        b"expect",
-        b"host",
-        b"http2-settings",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
-# A server's, which concern this hop alone.
-_HOP = _OWN - {b"content-length"}
+_OWN = HOP | {b"content-length"}
 # An answer's meaning rests on these, even if `connection` lists them.
 _KEPT = frozenset((b"content-encoding", b"content-length", b"content-type", b""))
 _NOT_IN_TARGET = re.compile(rb"[^\x21-\x7e]")
@@ -146,7 +131,7 @@ def read_response(response: h11.Response, max_fields: int) -> ResponseHead:
             raise BadResponse("it has both transfer-encoding and content-length")
         if version < b"1.1":
             raise BadResponse("it has transfer-encoding, which HTTP/1.0 does not know")
-    hop = _HOP | (frozenset(tokens) - _KEPT)
+    hop = HOP | (frozenset(tokens) - _KEPT)
     listed = [(b":status", b"%d" % response.status_code)]
     listed += [field for field in fields if field[0] not in hop]
     size = sum(len(name) + len(value) + _OVERHEAD for name, value in listed)

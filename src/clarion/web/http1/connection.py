@@ -66,6 +66,7 @@ class Http1Connection(Outgoing):
 
     Attributes:
         bytes_received: all bytes that ever came.
+        version: of HTTP, that the last request says: `1.1` or `1.0`.
         held: the socket is not to be read now.
         congestions: how often the transport was congested.
     """
@@ -90,6 +91,7 @@ class Http1Connection(Outgoing):
         "held",
         "recv_stream_window",
         "recv_window",
+        "version",
     )
 
     observer: Http1Observer
@@ -108,6 +110,7 @@ class Http1Connection(Outgoing):
         self.recv_stream_window = self.recv_window = 0
         self.encoder = cast(Any, PlainEncoder())
         self.bytes_received = 0
+        self.version = "1.1"
         self.held = False
         self.congestions = 0
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=options.max_head)
@@ -250,6 +253,9 @@ class Http1Connection(Outgoing):
                 return
 
     def _request_began(self, request: h11.Request) -> None:
+        self._bodiless = request.method == b"HEAD"
+        # RFC 9110 §2.5: of a later minor version, it is the one that is known here.
+        self.version = "1.0" if request.http_version == b"1.0" else "1.1"
         try:
             # `h11` limits what it has to wait for, and not what comes at once.
             check_size(request, self._options.max_head)
@@ -257,7 +263,6 @@ class Http1Connection(Outgoing):
         except Refused as error:
             self.refuse(error.status, str(error))
             return
-        self._bodiless = request.method == b"HEAD"
         values = dict(request.headers)
         length = int(values.get(b"content-length", 0))
         self._left = None if b"transfer-encoding" in values else length
@@ -461,6 +466,7 @@ class Http1Connection(Outgoing):
 
     def _next_exchange(self) -> None:
         self._discarded = 0
+        self._bodiless = False
         self._h11.start_next_cycle()
         waiting = len(self._h11.trailing_data[0])
         self._mark = self.bytes_received - waiting

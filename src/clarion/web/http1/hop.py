@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["HOP", "named"]
+__all__ = ["CONNECTION", "HOP", "named"]
 
-# RFC 9113 §8.2.2, and those with a meaning for this hop alone. `host` becomes `:authority`.
-HOP = frozenset(
+# In requests and in answers.
+CONNECTION = frozenset(
     (
         b"connection",
-        b"expect",
-        b"host",
-        b"http2-settings",
         b"keep-alive",
         b"proxy-connection",
         b"te",
@@ -21,6 +18,8 @@ HOP = frozenset(
         b"upgrade",
     )
 )
+# With what requests have of the kind. `host` becomes `:authority`.
+HOP = CONNECTION | {b"expect", b"host", b"http2-settings"}
 
 
 def named(fields: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
