@@ -575,6 +575,13 @@ def one_port(demo: Demo) -> None:
             "page: Greeter",
             "page: 404 no such page",
         )
+        demo.client(
+            "one_port/web_client.py",
+            port,
+            "Connect: Hello, Alice!",
+            "gRPC-Web: Hello, Bob!",
+            "elsewhere: UNIMPLEMENTED: Method not found! /elsewhere/example.Greeter/SayHello",
+        )
 
 
 def asgi(demo: Demo) -> None:

@@ -50,7 +50,9 @@ _SUITE_SECONDS = 1500
 _PROGRAMS = "tests/programs"
 _AT_BOTH_ENDS = [
     f"tests/{name}"
-    for name in "chaos cli codegen conformance examples fuzz interop overload simulation stress".split()
+    for name in (
+        "chaos cli codegen conformance examples fuzz interop overload simulation stress web/asgi/test_servers.py"
+    ).split()
 ]
 # A browser on one server's page: what it shows depends on no version.
 _AT_NEWEST = ["tests/browser"]
@@ -60,8 +62,13 @@ _COVERING = [
         f"tests/{name}"
         for name in (
             "auth binary_log call_tracing channelz client_core credentials health hpack http2 interceptors load_balancing "
-            "name_lookup negative oauth2 protocol reflection resolver rich_errors security server_core telemetry web wire_trace"
+            "name_lookup negative oauth2 protocol reflection resolver rich_errors security server_core telemetry web/asgi "
+            "web/connect web/http1 wire_trace web/apps/test_answers.py web/client/test_call_side.py"
         ).split()
+    ),
+    *(
+        f"tests/web/test_{name}.py"
+        for name in "base64_stream codec cors envelopes fields grpc_encodings grpc_web http1_connection".split()
     ),
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py")),
 ]

@@ -15,13 +15,17 @@ import hello_pb2_grpc
 import clarion
 
 
+def greet(channel: clarion.Channel, name: str) -> str:
+    with channel:
+        stub = hello_pb2_grpc.GreeterStub(channel)
+        reply: hello_pb2.HelloReply = stub.SayHello(hello_pb2.HelloRequest(name=name), timeout=10)
+        return reply.message
+
+
 def run(port: str) -> None:
     base = f"http://localhost:{port}"
-    for protocol, name in (("grpc-web", "Alice"), ("connect", "Bob")):
-        with clarion.web_channel(base, protocol=protocol) as channel:
-            stub = hello_pb2_grpc.GreeterStub(channel)
-            reply = stub.SayHello(hello_pb2.HelloRequest(name=name), timeout=10)
-        print(f"{protocol}: {reply.message}")
+    print("grpc-web:", greet(clarion.web_channel(base, protocol="grpc-web"), "Alice"))
+    print("connect:", greet(clarion.web_channel(base, protocol="connect"), "Bob"))
     request = urllib.request.Request(
         base + "/example.Greeter/SayHello",
         data=json.dumps({"name": "Carol"}).encode(),

@@ -123,6 +123,8 @@ async def main() -> None:
     config = Config()
     config.bind = [f"localhost:{GIVEN.port}"]
     config.accesslog = None
+    # Clients keep their connections; nobody waits for these.
+    config.graceful_timeout = 0.2
     if GIVEN.use_tls == "true":
         config.certfile = str(GIVEN.certificates / "server1.pem")
         config.keyfile = str(GIVEN.certificates / "server1.key")
