@@ -21,14 +21,15 @@ from support.servers import AioServer, SyncServer
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "docs/web.md")
 ADDRESS = "localhost:50051"
+PACKAGE = "hello_by_curl"
 CURL = shutil.which("curl")
 
 
 def _describe() -> Any:
     """examples/hello/hello.proto, and a method without side effects."""
-    # A pool of its own, with a name of its own for the file: the example's code may be loaded, too.
+    # In a package of its own: tests of other code for the example's load that into the same pool.
     file = descriptor_pb2.FileDescriptorProto(
-        name="hello_curl.proto", package="hello", syntax="proto3"
+        name="hello_curl.proto", package=PACKAGE, syntax="proto3"
     )
     for name, field in (("HelloRequest", "name"), ("HelloResponse", "message")):
         message = file.message_type.add(name=name)
@@ -36,13 +37,15 @@ def _describe() -> Any:
     service = file.service.add(name="Greeter")
     for name in ("SayHello", "LookUp"):
         service.method.add(
-            name=name, input_type=".hello.HelloRequest", output_type=".hello.HelloResponse"
+            name=name,
+            input_type=f".{PACKAGE}.HelloRequest",
+            output_type=f".{PACKAGE}.HelloResponse",
         )
     service.method[1].options.idempotency_level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
     pool = descriptor_pool.Default()
     pool.Add(file)
     return [
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"hello.{name}"))
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
         for name in ("HelloRequest", "HelloResponse")
     ]
 
@@ -64,8 +67,8 @@ async def _look_up(call: ServerCall) -> Any:
 def port(front: FrontEnd) -> Iterator[int]:
     codec = (Request.FromString, Response.SerializeToString)
     methods = {
-        "/hello.Greeter/SayHello": Method("unary_unary", _greet, *codec),
-        "/hello.Greeter/LookUp": Method("unary_unary", _look_up, *codec),
+        f"/{PACKAGE}.Greeter/SayHello": Method("unary_unary", _greet, *codec),
+        f"/{PACKAGE}.Greeter/LookUp": Method("unary_unary", _look_up, *codec),
     }
     options = [("clarion.web", WebOptions())]
     server: Any
@@ -93,6 +96,7 @@ def _commands() -> Iterator[Any]:
 def test_curl(port: int, line: str, printed: str, http: str) -> None:
     assert ADDRESS in line
     command = line.replace("curl ", f"curl -s {http} ", 1).replace(ADDRESS, f"127.0.0.1:{port}")
+    command = command.replace("/hello.Greeter/", f"/{PACKAGE}.Greeter/")
     done = subprocess.run(
         command,
         shell=True,
@@ -103,7 +107,7 @@ def test_curl(port: int, line: str, printed: str, http: str) -> None:
     )
     if done.returncode == 2 and "http2" in http:
         pytest.skip("this curl has no HTTP/2")
-    assert (done.returncode, done.stdout) == (0, printed)
+    assert (done.returncode, done.stdout) == (0, printed.replace("hello.Hello", f"{PACKAGE}.Hello"))
 
 
 def test_the_pages_have_commands() -> None:
