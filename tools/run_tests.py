@@ -19,7 +19,8 @@ The soak runs once, too, on the newest Python and beside the tests: two minutes 
 A few tests that failed are run once more when everything else is over. What passes alone is named as unsteady, with
 the text of its failure, and does not fail the run: real sockets and processes share two cores with all the others,
 and what a crowded machine does to a test says nothing of a change. What fails twice fails the run, and so do more
-than a few at once. The texts of all failures come last, where a shortened log still has them.
+than a few at once. A test that does not end is named, with the stacks of its threads, and the run goes on behind it
+(`recorded_runs`). The texts of all failures come last, where a shortened log still has them.
 """
 
 from __future__ import annotations
@@ -29,29 +30,26 @@ import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pythons
 import venvs
+from recorded_runs import Result, run_again, run_pytest, shortened
 from venvs import ROOT
 
 __all__ = ["main"]
 
-# Far above what the suite needs: it only keeps a hung run from holding CI for ever.
-_SUITE_SECONDS = 1500
 _PROGRAMS = "tests/programs"
 _AT_BOTH_ENDS = [
     f"tests/{name}"
     for name in (
-        "chaos cli codegen conformance examples fuzz interop overload simulation stress web/asgi/test_servers.py"
+        "chaos cli codegen conformance examples fuzz interop overload simulation stress test_recorded_runs.py "
+        "web/asgi/test_servers.py"
     ).split()
 ]
 # A browser on one server's page: what it shows depends on no version.
@@ -74,32 +72,6 @@ _COVERING = [
 ]
 _SOAK = ["-m", "soak", "--minutes", "2", "--pause", "0.05", "--out", "build/soak"]
 _SOAK_SECONDS = 600
-# More than these at once are no accident.
-_UNSTEADY = 4
-_FAILURE_LINES = 60
-
-
-@dataclass
-class Result:
-    """What one version's run amounted to."""
-
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    ok: bool = True
-    # The text of each failure.
-    failures: list[str] = field(default_factory=list)
-    # Run the failed ones once more; None where that is not known to be possible.
-    again: Callable[[], Result] | None = None
-
-    def __add__(self, other: Result) -> Result:
-        return Result(
-            self.passed + other.passed,
-            self.failed + other.failed,
-            self.skipped + other.skipped,
-            self.ok and other.ok,
-            self.failures + other.failures,
-        )
 
 
 def _say(text: str) -> None:
@@ -160,88 +132,6 @@ def _prepare_programs(found: list[pythons.Interpreter]) -> tuple[Path, list[str]
     raise venvs.InstallError("\n".join(reasons))
 
 
-def _read_report(path: Path) -> Result:
-    try:
-        suites = list(ElementTree.parse(path).getroot().iter("testsuite"))
-    except (OSError, ElementTree.ParseError):
-        return Result(failed=1, ok=False)
-
-    def total(name: str) -> int:
-        return sum(int(suite.get(name, "0")) for suite in suites)
-
-    failed = total("failures") + total("errors")
-    skipped = total("skipped")
-    failures = [
-        f"{case.get('classname')}::{case.get('name')}\n{_shortened(problem.text or '')}"
-        for suite in suites
-        for case in suite.iter("testcase")
-        for problem in case
-        if problem.tag in {"failure", "error"}
-    ]
-    return Result(max(total("tests") - failed - skipped, 0), failed, skipped, not failed, failures)
-
-
-def _shortened(text: str) -> str:
-    lines = text.strip().splitlines()
-    return "\n".join(["...", *lines[-_FAILURE_LINES:]] if len(lines) > _FAILURE_LINES else lines)
-
-
-def _pytest(python: Path, arguments: list[str], *, coverage: bool, live: bool) -> Result:
-    # Runs go side by side; each remembers its own failures.
-    name = "pytest-cache-covered" if coverage else "pytest-cache"
-    cache = f"cache_dir={python.parent.parent / name}"
-    result = _run_pytest(python, ["-o", cache, *arguments], coverage=coverage, live=live)
-    if len(result.failures) == result.failed <= _UNSTEADY:
-        retry = ["-o", cache, "--last-failed", "--last-failed-no-failures=none", *arguments]
-        result.again = lambda: _run_pytest(python, retry, coverage=False, live=live)
-    return result
-
-
-def _run_pytest(python: Path, arguments: list[str], *, coverage: bool, live: bool) -> Result:
-    runner = ["-m", "coverage", "run", "-m", "pytest"] if coverage else ["-m", "pytest"]
-    with tempfile.TemporaryDirectory() as folder:
-        report, output = Path(folder, "report.xml"), Path(folder, "output.txt")
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                [str(python), *runner, f"--junitxml={report}", "-q", *arguments],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=None if live else file,
-                stderr=subprocess.STDOUT if not live else None,
-            )
-            try:
-                code = process.wait(_SUITE_SECONDS)
-            except BaseException as error:
-                process.kill()
-                process.wait()
-                if not isinstance(error, subprocess.TimeoutExpired):
-                    raise
-                _say(f"the run was ended after {_SUITE_SECONDS} s")
-                code = 1
-        _say(output.read_text(encoding="utf-8", errors="replace").rstrip())
-        result = _read_report(report)
-        if code and not result.failed:
-            _say(f"pytest ended with exit code {code}")
-            result.failed = 1
-        result.ok = result.ok and code == 0
-        return result
-
-
-def _run_again(label: str, result: Result) -> Result:
-    """Give the few that failed another chance, alone."""
-    if result.again is None or not result.failed:
-        return result
-    _say(f"{label}: {result.failed} failed; running {'them' if result.failed > 1 else 'it'} alone")
-    second = result.again()
-    if second.failed or not second.ok or second.passed + second.skipped != result.failed:
-        return Result(
-            result.passed, result.failed, result.skipped, False, result.failures + second.failures
-        )
-    for text in result.failures:
-        _say(f"{label}: unsteady: failed among all the others, passed alone: {text}\n")
-    return Result(result.passed + second.passed, 0, result.skipped + second.skipped)
-
-
 def _coverage(python: Path) -> bool:
     def run(*arguments: str) -> int:
         return subprocess.run(
@@ -277,7 +167,7 @@ def _run_version(
         f"{label}: running{' with coverage' if coverage else ''}"
         f"{' without ' if left_out else ''}{', '.join(left_out)}"
     )
-    result = _pytest(python, arguments, coverage=coverage, live=live)
+    result = run_pytest(python, arguments, coverage=coverage, live=live)
     _say(
         f"{label}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped"
         f" in {time.monotonic() - started:.0f} s\n"
@@ -305,7 +195,7 @@ def _run_soak(prepared: Callable[[], tuple[Path, list[str]]]) -> Result:
     except subprocess.TimeoutExpired:
         output, failed = f"ended after {_SOAK_SECONDS} s", True
     else:
-        output, failed = _shortened(done.stdout), done.returncode != 0
+        output, failed = shortened(done.stdout), done.returncode != 0
     _say(f"Soak:\n{output}\n")
     if not failed:
         return Result(passed=1)
@@ -373,7 +263,7 @@ def main() -> int:
                 live=jobs == 1,
             )
         results = {label: run.result() for label, run in runs.items()}
-    total = sum((_run_again(label, result) for label, result in results.items()), Result())
+    total = sum((run_again(label, result) for label, result in results.items()), Result())
     if not args.no_coverage:
         try:
             newest = environments[0].result()[0]
