@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+# Each one starts processes of pytest.
+pytestmark = pytest.mark.timeout(240)
 TESTS = Path(__file__).parent
 
 

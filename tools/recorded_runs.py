@@ -23,8 +23,10 @@ __all__ = ["Result", "run_again", "run_pytest", "shortened"]
 
 # Beyond a test's own limit, in seconds: time for its fixtures to be taken down.
 _GRACE = 90.0
-# Without a test at work: modules are imported, or the session is ended.
+# Without a test at work: modules are imported, coverage is written.
 _BETWEEN = 600.0
+# After all is over: threads that were left behind keep a process alive.
+_EXIT = 120.0
 # Far above what the suite needs: it only keeps a slow run from holding CI for ever.
 _SUITE_SECONDS = 2700.0
 _HUNG_TESTS = 3
@@ -106,14 +108,15 @@ class _Run:
         coverage: bool,
         live: bool,
     ) -> None:
-        runner = ["-m", "coverage", "run", "-m", "pytest"] if coverage else ["-m", "pytest"]
+        # What pytest itself does about stacks ends before the process does.
+        runner = ["-X", "faulthandler", "-m", *(["coverage", "run", "-m"] if coverage else [])]
         # Runs of one environment go side by side.
         cache = python.parent.parent / f"pytest-cache{'-covered' if coverage else ''}"
         self._record = record
         self.is_late = self.was_hung = False
         with output.open("wb") as file:
             self._process = subprocess.Popen(
-                [str(python), *runner, "-q", "-o", f"cache_dir={cache}", *arguments],
+                [str(python), *runner, "pytest", "-q", "-o", f"cache_dir={cache}", *arguments],
                 cwd=ROOT,
                 env={**os.environ, "CLARION_RUN_RECORD": str(record)},
                 stdin=subprocess.DEVNULL,
@@ -198,12 +201,15 @@ def _patience(path: Path) -> float:
             file.seek(max(path.stat().st_size - 4096, 0))
             last = file.read().splitlines()[-1:]
         try:
-            limit = float(json.loads(last[0]).get("limit", 0)) if last else 0.0
+            line = json.loads(last[0]) if last else {}
         except ValueError:
-            limit = 0.0
+            # It is being written.
+            line = {}
+        if "complete" in line:
+            return _EXIT
         # pytest-timeout takes 0 for no limit.
-        if limit:
-            return limit + _GRACE
+        if limit := line.get("limit"):
+            return float(limit) + _GRACE
     return _BETWEEN
 
 
