@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Generator
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, ClassVar
 
 from clarion.aio import interfaces
 from clarion.aio.errors import EOF, AioRpcError, UsageError
@@ -52,6 +52,14 @@ class AioCall(ClientCall):
     _iterated = False
     _task: asyncio.Task[None] | None = None
     _timer: asyncio.TimerHandle | None = None
+
+    _set_later: ClassVar[tuple[str, ...]] = (
+        "channel",
+        "_timer",
+        "_callbacks",
+        "_waiters",
+        "_initial_waiters",
+    )
 
     RESPONSE_STREAMING = False
 

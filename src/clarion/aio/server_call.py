@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clarion.aio.errors import EOF, AbortError, UsageError
 from clarion.aio.migration import run_plain
@@ -78,6 +78,8 @@ class AioServerCall(ServerCall):
     _readers: Waiters | None = None
     _writers: Waiters | None = None
     _timer: asyncio.TimerHandle | None = None
+
+    _set_later: ClassVar[tuple[str, ...]] = ("_context", "task", "finished")
 
     def __init__(
         self, server: Server, link: ServerLink, connection: Connection, stream_id: int

@@ -7,7 +7,7 @@ stream, or refused) is tried once more without anybody noticing ("transparent re
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from clarion.client_core.call_history import with_history
 from clarion.client_core.channel import ChannelCore, Pending
@@ -26,6 +26,7 @@ from clarion.protocol.outcome import Metadata, Outcome
 from clarion.protocol.timeout import encode_timeout
 from clarion.rpc_error import FailedAttempt
 from clarion.service_config import MethodConfig
+from clarion.settled_attributes import SettledAttributes
 from clarion.status import StatusCode
 
 __all__ = ["PARENT_CUT_OFF", "Attempt", "ClientCall", "Start"]
@@ -167,7 +168,7 @@ class HedgedAttempt(Attempt):
                 self.connection.calls_failed += 1
 
 
-class ClientCall:
+class ClientCall(SettledAttributes):
     """One call.
 
     Args:
@@ -214,6 +215,15 @@ class ClientCall:
     _sent_messages = False
     _retried = False
     _committed = False
+
+    _set_later: ClassVar[tuple[str, ...]] = (
+        "attempt",
+        "message",
+        "_half_closed",
+        "head_metadata",
+        "response",
+        "outcome",
+    )
 
     def __init__(self, core: ChannelCore, start: Start, *, response_streaming: bool) -> None:
         self.core = core

@@ -11,9 +11,10 @@ must not raise anything but `StreamFault`.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from clarion.http2.errors import error_name
+from clarion.settled_attributes import SettledAttributes
 
 if TYPE_CHECKING:
     from clarion.hpack import HeaderList
@@ -45,7 +46,7 @@ class Abort(NamedTuple):
         return f"{self.message} ({error_name(self.code)})"
 
 
-class Stream:
+class Stream(SettledAttributes):
     """State of a stream that flow control and the state machine need.
 
     Attributes:
@@ -71,6 +72,8 @@ class Stream:
     parked_end = False
     parked_trailers: tuple[tuple[bytes, bytes], ...] | None = None
     pump_queued = False
+
+    _set_later: ClassVar[tuple[str, ...]] = ("local_closed", "remote_closed", "content_left")
 
     def __init__(self, connection: Connection, stream_id: int = 0) -> None:
         self.connection = connection

@@ -6,6 +6,8 @@ everything that is not gRPC maps to a status. Of one stream it reports exactly o
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from clarion.errors import RemoteError
 from clarion.hpack import HeaderList
 from clarion.http2.connection import Connection
@@ -126,6 +128,8 @@ class ClientStream(MessageStream):
 
     outcome: Outcome | None = None
     _head: _ResponseHead | None = None
+
+    _set_later: ClassVar[tuple[str, ...]] = ("_head", "outcome", "recv_credit")
 
     def __init__(self, connection: Connection, max_receive: int, max_metadata: int) -> None:
         MessageStream.__init__(self, connection, 0, max_receive)

@@ -43,6 +43,8 @@ class MessageStream(Stream):
     over = False
     _reader: MessageReader | None = None
 
+    _set_later: ClassVar[tuple[str, ...]] = ("over",)
+
     def __init__(self, connection: Connection, stream_id: int, max_receive: int) -> None:
         Stream.__init__(self, connection, stream_id)
         self.max_receive = max_receive

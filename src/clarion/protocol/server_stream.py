@@ -6,6 +6,8 @@ Trailers-Only. It does not know methods, handlers or time; the class above does.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from clarion.hpack import HeaderList, encode_literal
 from clarion.http2.connection import Connection
 from clarion.http2.semantics import MalformedHeaders, check_trailers
@@ -59,6 +61,8 @@ class ServerStream(MessageStream):
     head_block, head_fields = response_heads(CONTENT_TYPE)
     headers_sent = False
     gone = False
+
+    _set_later: ClassVar[tuple[str, ...]] = ("head",)
 
     def __init__(
         self, connection: Connection, stream_id: int, max_receive: int, max_metadata: int

@@ -7,7 +7,7 @@ and answers through the `ServerStream` methods.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from clarion.http2 import Abort, Connection, ErrorCode
 from clarion.propagation import Family
@@ -59,6 +59,14 @@ class ServerCall(ServerStream, Family):
     abort: Abort | None = None
     admitted = False
     identity: Any = None
+
+    _set_later: ClassVar[tuple[str, ...]] = (
+        "method",
+        "request",
+        "requests",
+        "requests_done",
+        "admitted",
+    )
 
     def __init__(self, core: ServerCore, connection: Connection, stream_id: int) -> None:
         options = core.options

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
-from typing import Any
+from typing import Any, ClassVar
 
 from clarion.client_core import PARENT_CUT_OFF, Attempt, ChannelCore, ClientCall, Start
 from clarion.protocol.messages import UnpackFailed, as_bytes
@@ -53,6 +53,8 @@ class SyncCall(ClientCall, WaitedCall):
     unwanted = False
     # Keeps the channel open while somebody may still use the call.
     channel: object = None
+
+    _set_later: ClassVar[tuple[str, ...]] = ("channel", "progress", "sleeper", "_timer")
 
     def __init__(
         self,

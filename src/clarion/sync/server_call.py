@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from clarion.http2 import Connection
 from clarion.propagation import current_parent
@@ -78,6 +78,8 @@ class SyncServerCall(ServerCall):
     _timer: Timer | None = None
     # The handler has taken the last request there is, so its next message may be waited for.
     _awaited = True
+
+    _set_later: ClassVar[tuple[str, ...]] = ("_context",)
 
     def __init__(
         self, server: Server, link: ServerLink, connection: Connection, stream_id: int
