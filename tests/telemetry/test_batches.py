@@ -22,6 +22,7 @@ from opentelemetry.sdk.metrics.view import (
 from clarion.telemetry import batches as batches_module
 from clarion.telemetry import sdk
 from clarion.telemetry.batches import Batches
+from support.libraries import LIMIT
 from support.telemetry import Metrics
 
 DURATION = "grpc.client.call.duration"
@@ -127,7 +128,8 @@ def test_full_batches_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
     # All but what is left of a batch is with the SDK already, and nothing is lost.
     (left,) = series.take() or [[]]
     assert len(left) < 8000
@@ -161,3 +163,35 @@ def test_a_fork_while_somebody_records() -> None:
         batches.exclusively(lambda: done.append("child"), wait=False)
     batches_module._renew_lock(None)
     assert done == ["child"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.5, 0.0, 1.0, 1.5, 2.0, 5.0, 5.5, 9.0],
+        [7.0] * 4,
+        [0.0] * 4,
+        [3.0] * 4,
+        [5.0, 5.0],
+        [1.0],
+    ],
+)
+def test_buckets_are_those_of_single_values(values: list[float]) -> None:
+    metrics = Metrics()
+    meter = metrics.provider.get_meter("test")
+    one, many = (
+        meter.create_histogram(name, explicit_bucket_boundaries_advisory=[1, 2, 5])
+        for name in ("one", "many")
+    )
+    for value in values:
+        one.record(value, {"a": "b"})
+    sdk.record_many(many, [({"a": "b"}, values)])
+    collected = metrics.points()
+    (expected,), (seen,) = collected["one"], collected["many"]
+    assert list(seen.bucket_counts) == list(expected.bucket_counts)
+    assert (seen.count, seen.sum, seen.min, seen.max) == (
+        len(values),
+        sum(values),
+        min(values),
+        max(values),
+    )

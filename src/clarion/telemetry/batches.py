@@ -48,20 +48,23 @@ class Series:
     Args:
         group: what the series belongs to.
         labels: the attributes that its measurements have.
+
+    Attributes:
+        pending: what was added and not recorded yet.
     """
 
-    __slots__ = ("_given", "_group", "_pending", "_together", "labels")
+    __slots__ = ("_given", "_group", "_together", "labels", "pending")
 
     def __init__(self, group: Group, labels: Labels) -> None:
         self.labels = labels
         self._together: Together | None = None
         self._given: list[Columns] = []
         self._group = group
-        self._pending: deque[tuple[float, ...]] = deque()
+        self.pending: Any = deque()
 
     def add(self, measurement: tuple[float, ...]) -> None:
         """Add one value for each histogram of the group."""
-        pending = self._pending
+        pending = self.pending
         pending.append(measurement)
         if len(pending) >= FULL:
             self.record_full()
@@ -82,7 +85,7 @@ class Series:
         """The values for each histogram that were added and not taken yet (with the lock); empty if there are none."""
         if self._together is not None:
             self._together.share()
-        pending = self._pending
+        pending = self.pending
         batch = [pending.popleft() for _ in range(len(pending))]
         given, self._given = self._given, []
         if batch:
@@ -107,7 +110,7 @@ class Together:
         self._series = attempts, calls
         self.pending: Any = deque()
         if type(calls) is _DirectSeries:
-            self.pending = _Through(attempts, calls)
+            self.pending = _Through(self._add_to_each)
         attempts.feed(self)
         calls.feed(self)
 
@@ -121,6 +124,11 @@ class Together:
         """Record a batch, unless somebody is at it."""
         for series in self._series:
             series.record_full()
+
+    def _add_to_each(self, measurement: tuple[float, ...]) -> None:
+        attempts, calls = self._series
+        attempts.add(measurement[:-1])
+        calls.add(measurement[-1:])
 
     def share(self) -> None:
         """Give each series its part (with the lock)."""
@@ -352,6 +360,10 @@ def _renew_lock(batches: Batches | None) -> None:
 class _DirectSeries(Series):
     __slots__ = ()
 
+    def __init__(self, group: Group, labels: Labels) -> None:
+        Series.__init__(self, group, labels)
+        self.pending = _Through(self.add)
+
     def add(self, measurement: tuple[float, ...]) -> None:
         for histogram, value in zip(self._group._histograms, measurement, strict=True):
             if histogram is not None:
@@ -361,13 +373,10 @@ class _DirectSeries(Series):
 class _Through:
     """In place of measurements that wait, for series that take each at once."""
 
-    def __init__(self, attempts: Series, calls: Series) -> None:
-        self._series = attempts, calls
+    __slots__ = ("append",)
 
-    def append(self, measurement: tuple[float, ...]) -> None:
-        attempts, calls = self._series
-        attempts.add(measurement[:-1])
-        calls.add(measurement[-1:])
+    def __init__(self, add: Callable[[tuple[float, ...]], None]) -> None:
+        self.append = add
 
     def __len__(self) -> int:
         return 0

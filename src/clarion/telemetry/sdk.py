@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -132,11 +132,13 @@ def _add(kept: Any, values: Sequence[float]) -> None:
             counts = kept._value = [0] * (len(boundaries) + 1)
         ordered = sorted(values)
         before = 0
-        for bucket, boundary in enumerate(boundaries):
-            # A boundary belongs to the bucket below it.
-            up_to = bisect_right(ordered, boundary)
+        # A boundary belongs to the bucket below it.
+        for bucket in range(bisect_left(boundaries, ordered[0]), len(boundaries)):
+            up_to = bisect_right(ordered, boundaries[bucket])
             counts[bucket] += up_to - before
             before = up_to
+            if before == len(ordered):
+                break
         counts[-1] += len(ordered) - before
         kept._sum += sum(values)
         if kept._record_min_max:
