@@ -11,7 +11,9 @@ It connects when its policy asks, and not by itself (gRFC A61). Watchers hear of
 within a call of theirs.
 
 Where the service config allows several connections to an address, another one is made when calls wait for a free
-stream on those there are (gRFC A105). New calls then go to one that is not full.
+stream on those there are (gRFC A105). New calls then go to one that is not full. There is one attempt at a time; where
+a connection takes one call alone, there may be several (`clarion.web.client.core`). After one failed, none is begun
+until the backoff is over.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from clarion.client_core.channel import ChannelCore
     from clarion.client_core.options import ChannelOptions
 
-__all__ = ["Subchannel"]
+__all__ = ["MOST_SHORT_LIVES", "Subchannel"]
 
 _IDLE = ChannelConnectivity.IDLE
 _CONNECTING = ChannelConnectivity.CONNECTING
@@ -44,9 +46,24 @@ _SHUTDOWN = ChannelConnectivity.SHUTDOWN
 
 # A server that accepts connections only to close them is not asked for another without a pause for ever; one that was
 # restarted is found at once.
-_MOST_SHORT_LIVES = 3
+MOST_SHORT_LIVES = 3
 
 _GIVEN_UP = "the attempt to connect was given up"
+
+
+class _Attempt:
+    """An attempt to connect that is under way.
+
+    Attributes:
+        link: how far it has got: the connection that is not usable yet.
+        timer: ends it.
+    """
+
+    __slots__ = ("link", "timer")
+
+    def __init__(self) -> None:
+        self.link: Link | None = None
+        self.timer: Timer | None = None
 
 
 class Subchannel:
@@ -99,11 +116,10 @@ class Subchannel:
         self._backoff = Backoff(
             core.options.initial_backoff, core.options.max_backoff, core.runtime.random
         )
-        # Numbers the attempts, so that a late answer is told from a current one.
-        self._attempt = 0
-        self._attempt_link: Link | None = None
+        self._attempts: list[_Attempt] = []
         self._attempt_started = 0.0
-        self._attempt_timer: Timer | None = None
+        # Attempts that failed, of which the subchannel has not been told yet.
+        self._failures = 0
         self._backoff_timer: Timer | None = None
         # Why the last attempt failed.
         self._refused = ""
@@ -146,8 +162,11 @@ class Subchannel:
             return
         self._watchers.clear()
         self.stop_asking()
-        self._stop_attempt()
-        self._stop_backoff()
+        for attempt in list(self._attempts):
+            self._end_attempt(attempt)
+        if self._backoff_timer is not None:
+            self._backoff_timer.cancel()
+            self._backoff_timer = None
         self.state = _SHUTDOWN
         links, self.links = self.links, []
         self.link = None
@@ -164,13 +183,15 @@ class Subchannel:
             if other.connection.can_open:
                 self._move_calls(link, other)
                 return
-        self._add_link(link)
+        self._add_links(link, 1)
 
-    def _add_link(self, full: Link) -> None:
-        """Make another connection, if there may be one beside `full` and the others."""
-        if len(self.links) < self._core.most_links(full) and self._attempt_timer is None:
-            if self._backoff_timer is None:
-                self._begin_attempt()
+    def _add_links(self, full: Link, wanted: int) -> None:
+        """Have `wanted` attempts under way for connections beside `full`, or as many as there may be."""
+        most = self._core.most_links(full)
+        while len(self._attempts) < min(wanted, most - len(self.links)):
+            if self._failures or self._backoff_timer is not None:
+                return
+            self._begin_attempt()
 
     def _move_calls(self, full: Link, link: Link) -> None:
         self.link = link
@@ -184,7 +205,8 @@ class Subchannel:
             self._begin_attempt()
 
     def _begin_attempt(self) -> None:
-        self._attempt += 1
+        attempt = _Attempt()
+        self._attempts.append(attempt)
         self._attempt_started = self._runtime.now()
         seconds = self.options.connect_timeout
         why = f"no answer within {seconds:g} s"
@@ -192,14 +214,14 @@ class Subchannel:
         if encrypted or isinstance(self.address, ProxiedAddress):
             # The runtime ends a handshake in time by itself, and knows more about it.
             seconds += 1
-        self._attempt_timer = self._runtime.call_later(
-            seconds, functools.partial(self._failed, self._attempt, why)
+        attempt.timer = self._runtime.call_later(
+            seconds, functools.partial(self._failed, attempt, why)
         )
         if not self.links:
             self._set_state(_CONNECTING)
         # A watcher may have closed it.
-        if self._attempt_timer is not None:
-            self._dial(functools.partial(self._connected, self._attempt))
+        if attempt in self._attempts:
+            self._dial(functools.partial(self._connected, attempt))
 
     def _dial(self, done: Callable[[Link | None, str], None]) -> None:
         self._runtime.connect(self.address, self._core.http2, self, done)
@@ -213,55 +235,63 @@ class Subchannel:
         if link is not None:
             link.close(_GIVEN_UP)
 
-    def _connected(self, attempt: int, link: Link | None, why: str) -> None:
+    def _connected(self, attempt: _Attempt, link: Link | None, why: str) -> None:
         if link is None:
             self._failed(attempt, why)
-        elif attempt != self._attempt:
+            return
+        early = [news for about, news in self._early if about is link]
+        self._early = [each for each in self._early if each[0] is not link]
+        if attempt not in self._attempts:
             self._give_up(link)
-        else:
-            self._attempt_link = link
-            early, self._early = self._early, []
-            for about, news in early:
-                if about is link:
-                    news()
-
-    def _failed(self, attempt: int, why: str) -> None:
-        if attempt != self._attempt:
             return
-        self._stop_attempt()
-        # Not from here: a runtime may say so at once, from within `connect`.
-        self._runtime.post(functools.partial(self._wait, self._attempt, why))
+        attempt.link = link
+        for news in early:
+            news()
 
-    def _wait(self, attempt: int, why: str) -> None:
-        if attempt != self._attempt:
-            return
-        elapsed = self._runtime.now() - self._attempt_started
+    def _failed(self, attempt: _Attempt, why: str) -> None:
+        if attempt in self._attempts:
+            self._end_attempt(attempt)
+            self._failures += 1
+            # Not from here: a runtime may say so at once, from within `connect`.
+            self._runtime.post(functools.partial(self._told_of_failure, why))
+
+    def _told_of_failure(self, why: str) -> None:
+        self._failures -= 1
+        if self.state is not _SHUTDOWN:
+            self._wait(why)
+
+    def _wait(self, why: str) -> None:
+        """Make no attempt for some time."""
         self._refused = why
-        self._stop_backoff()
-        self._backoff_timer = self._runtime.call_later(self._pause(elapsed), self._backed_off)
-        if not self.links:
+        if self._backoff_timer is None:
+            # Attempts that fail together count once.
+            elapsed = self._runtime.now() - self._attempt_started
+            self._backoff_timer = self._runtime.call_later(self._pause(elapsed), self._backed_off)
+        if not self.links and not self._attempts:
             self._set_state(_TRANSIENT_FAILURE, why)
 
     def _backed_off(self) -> None:
         self._backoff_timer = None
         if not self.links:
-            self._set_state(_IDLE)
+            if not (self._attempts or self._failures):
+                self._set_state(_IDLE)
         elif self.link is not None and self.link.pending:
             self.link_full(self.link)
 
-    def _stop_backoff(self) -> None:
-        if self._backoff_timer is not None:
-            self._backoff_timer.cancel()
-            self._backoff_timer = None
+    def _end_attempt(self, attempt: _Attempt) -> None:
+        self._attempts.remove(attempt)
+        if attempt.timer is not None:
+            attempt.timer.cancel()
+        if not self._attempts:
+            self._early.clear()
+        self._give_up(attempt.link)
 
-    def _stop_attempt(self) -> None:
-        self._attempt += 1
-        if self._attempt_timer is not None:
-            self._attempt_timer.cancel()
-            self._attempt_timer = None
-        link, self._attempt_link = self._attempt_link, None
-        self._give_up(link)
-        self._early.clear()
+    def _attempt_of(self, link: Link) -> _Attempt | None:
+        """The attempt that has got as far as `link`."""
+        for attempt in self._attempts:
+            if attempt.link is link:
+                return attempt
+        return None
 
     # LinkOwner
 
@@ -270,11 +300,12 @@ class Subchannel:
         if self._is_early(link, lambda: self.link_ready(link)):
             return
         connection = link.connection
-        if link is not self._attempt_link or connection.closed or connection.draining:
+        attempt = self._attempt_of(link)
+        if attempt is None or connection.closed or connection.draining:
             # In the latter cases we are told next, and that is a failure to connect.
             return
-        self._attempt_link = None
-        self._stop_attempt()
+        attempt.link = None
+        self._end_attempt(attempt)
         self._ready_since = self._runtime.now()
         self.links.append(link)
         self._core.link_added(link)
@@ -292,11 +323,12 @@ class Subchannel:
             return
         if code == ErrorCode.ENHANCE_YOUR_CALM and debug == b"too_many_pings":
             self._core.ping_less()
-        if link is self._attempt_link:
+        attempt = self._attempt_of(link)
+        if attempt is not None:
             why = f"connected, but the server sent GOAWAY {error_name(code)}"
             if debug:
                 why += f" ({debug.decode('utf-8', 'replace')})"
-            self._failed(self._attempt, why)
+            self._failed(attempt, why)
         elif link in self.links:
             self.leave(link, lost=True)
 
@@ -304,10 +336,11 @@ class Subchannel:
         """The connection is over."""
         if self._is_early(link, lambda: self.link_closed(link, reason)):
             return
-        if link is self._attempt_link:
-            self._attempt_link = None
+        attempt = self._attempt_of(link)
+        if attempt is not None:
+            attempt.link = None
             why = reason.describe() if reason.code else reason.message
-            self._failed(self._attempt, f"connected, but {why}")
+            self._failed(attempt, f"connected, but {why}")
         elif link in self.links:
             self.leave(link, lost=True)
         self._core.link_removed(link)
@@ -329,15 +362,15 @@ class Subchannel:
         lasted = self._runtime.now() - self._ready_since >= self.options.initial_backoff
         self._short_lives = self._short_lives + 1 if lost and not lasted else 0
         # gRFC A105: a further connection that was wanted is the next one now.
-        if self._attempt_timer is not None:
+        if self._attempts or self._failures:
             self._set_state(_CONNECTING)
         elif self._backoff_timer is not None:
             self._set_state(_TRANSIENT_FAILURE, self._refused)
-        elif self._short_lives < _MOST_SHORT_LIVES:
+        elif self._short_lives < MOST_SHORT_LIVES:
             self._backoff.reset()
             self._set_state(_IDLE)
         else:
-            self._wait(self._attempt, "each connection was closed soon after it was made")
+            self._wait("each connection was closed soon after it was made")
 
     def forget_link(self, link: Link) -> None:
         """The channel has no more to do with `link`."""
@@ -346,8 +379,8 @@ class Subchannel:
             self.totals.add(link.connection)
 
     def _is_early(self, link: Link, news: Callable[[], None]) -> bool:
-        """Keep `news` if `link` may still turn out to be what this attempt waits for."""
-        if self._attempt_timer is None or link is self._attempt_link or link in self.links:
+        """Keep `news` if `link` may still turn out to be what an attempt waits for."""
+        if not self._attempts or self._attempt_of(link) is not None or link in self.links:
             return False
         if link in self._core.links:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -48,12 +49,10 @@ def test_interceptors(web: WebFront) -> None:
 
 def test_hedging(web: WebFront) -> None:
     hang = Hang()
-    calls = 0
+    numbers = itertools.count()
 
     async def handler(call: ServerCall) -> bytes:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
+        if next(numbers) == 0:
             return await hang(call)
         return b"done"
 

@@ -4,19 +4,23 @@ Where connections have HTTP/2, a channel is what it always is. With HTTP/1.1:
 
 - A call takes a connection that is free. If none is, another one is made, up to `WebClient.max_connections` to each address;
   until it is there, and above that, calls wait in the order in which they came for whichever connection is free first.
+- For calls that come together several connections are made at once, but no more than calls wait: `_AT_ONCE` when all goes
+  well, and more with every one that was made. After a failure none is made until the backoff is over, and then one.
 - Calls that wait do so in one queue for all connections to an address, which each of them serves when its exchange ends.
-- A connection that was closed after it served a call did not fail, however short its life was.
+- A connection that was closed after it served a call did not fail, however short its life was. One that served none shows
+  that the server takes no more, as a refused attempt does: TCP connects whatever the server thinks of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from clarion.client_core.channel import ChannelCore, Pending
 from clarion.client_core.runtime import Link
-from clarion.client_core.subchannel import Subchannel
+from clarion.client_core.subchannel import MOST_SHORT_LIVES, Subchannel
 from clarion.resolver.target import Address
 
 if TYPE_CHECKING:
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from clarion.web.client.options import WebClient
 
 __all__ = ["WebChannelCore"]
+
+
+# Attempts to connect that are under way together, to an address of which nothing is known.
+_AT_ONCE = 8
 
 
 def _is_http1(link: Any) -> bool:
@@ -45,6 +53,9 @@ class WebSubchannel(Subchannel):
     ) -> None:
         super().__init__(core, address, guard)
         self.queue: deque[Pending] = deque()
+        # How many attempts to connect may be under way together.
+        self._at_once = _AT_ONCE
+        self._failed_at = -math.inf
 
     def free_link(self) -> Link | None:
         """A connection that can take a call now, or none; from any thread, so that it may be taken before it is used."""
@@ -56,6 +67,8 @@ class WebSubchannel(Subchannel):
     def link_ready(self, link: Link) -> None:
         if _is_http1(link):
             link.pending = self.queue
+        if self._attempt_of(link) is not None:
+            self._at_once += 1
         super().link_ready(link)
         if self.queue:
             self.link_full(link)
@@ -64,16 +77,16 @@ class WebSubchannel(Subchannel):
         if not _is_http1(link):
             super().link_full(link)
             return
-        if self.queue and not self._serve():
-            self._add_link(link)
+        waiting = len(self.queue) - self._serve()
+        if waiting > 0:
+            self._add_links(link, min(waiting, self._at_once))
 
-    def _serve(self) -> bool:
-        """Have connections that are free take calls from the queue; return whether there are as many as calls."""
+    def _serve(self) -> int:
+        """Have connections that are free take calls from the queue; return how many there are."""
         free = [link for link in self.links if link.connection.can_open]
-        waiting = len(self.queue)
         for link in free:
             link.connection.observer.streams_available()
-        return len(free) >= waiting
+        return len(free)
 
     def _move_calls(self, full: Link, link: Link) -> None:
         if _is_http1(link):
@@ -82,8 +95,27 @@ class WebSubchannel(Subchannel):
             super()._move_calls(full, link)
 
     def leave(self, link: Link, *, lost: bool = False) -> None:
-        expendable = getattr(link.connection, "expendable", False)
-        super().leave(link, lost=lost and not expendable)
+        lost = lost and not getattr(link.connection, "expendable", False)
+        if _is_http1(link) and len(self.links) > 1:
+            self._count_short_lives(lost)
+        super().leave(link, lost=lost)
+
+    def _count_short_lives(self, lost: bool) -> None:
+        """A connection beside others takes no more calls; it is `lost` if it never served one."""
+        lasted = self._runtime.now() - self._ready_since >= self.options.initial_backoff
+        self._short_lives = self._short_lives + 1 if lost and not lasted else 0
+        if self._short_lives >= MOST_SHORT_LIVES:
+            self._wait("each connection was closed soon after it was made")
+
+    def _wait(self, why: str) -> None:
+        self._at_once = 1
+        newest = self.links[-1] if self.links else None
+        if newest is not None and self._ready_since > self._failed_at:
+            if getattr(newest.connection, "expendable", False):
+                # Since the last failure a connection was made that served a call.
+                self._backoff.reset()
+        self._failed_at = self._runtime.now()
+        super()._wait(why)
 
 
 class WebChannelCore(ChannelCore):

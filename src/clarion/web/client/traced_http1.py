@@ -41,9 +41,9 @@ class TracedHttp1ClientConnection(ShowsHttp1, Http1ClientConnection):
             self._show("body", False, self._sid, piece)
         super()._send_piece(piece)
 
-    def _request_ended(self, stream: Stream) -> None:
+    def _end_body(self, stream: Stream) -> None:
         self._show("end", False, self._sid)
-        super()._request_ended(stream)
+        super()._end_body(stream)
 
     def _answer_began(self, response: h11.Response) -> None:
         line = b"HTTP/%b %d" % (response.http_version, response.status_code)

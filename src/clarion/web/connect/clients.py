@@ -24,7 +24,8 @@ from clarion.web.connect.errors import decode_error, outcome_of_error
 from clarion.web.connect.timeouts import encode_timeout
 from clarion.web.connect.trailers import read_end, split_prefixed
 from clarion.web.encodings import compressor_of, preference
-from clarion.web.envelopes import CONNECT_END, EnvelopeReader
+from clarion.web.enveloped_response import EnvelopedResponse
+from clarion.web.envelopes import CONNECT_END
 from clarion.web.errors import WebError
 from clarion.web.fields import Fields, check_size, metadata_of, single, without_http
 
@@ -198,41 +199,12 @@ class UnaryResponse:
         return message, self.outcome
 
 
-class StreamResponse:
-    """Reads the response to a call with a stream on either side.
+class StreamResponse(EnvelopedResponse[ConnectType]):
+    """Reads the response to a call with a stream on either side."""
 
-    Args:
-        status, fields, type, max_message_size, max_metadata_size: see `UnaryResponse`; the last is also the limit for the
-            stream's end.
-
-    Attributes:
-        metadata: the initial metadata.
-        compressor: how messages are compressed; None for identity.
-        outcome: how the call ended, once it did: what still comes means nothing then.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        fields: Iterable[tuple[bytes, bytes]],
-        type: ConnectType,
-        max_message_size: int,
-        max_metadata_size: int,
-    ) -> None:
-        self.metadata: tuple[Metadatum, ...] = ()
-        self.compressor: Compressor | None = None
-        self.outcome: Outcome | None = None
-        self._max_metadata = max_metadata_size
-        self._reader = EnvelopeReader(
-            max_message_size, end_flag=CONNECT_END, max_end_size=max_metadata_size
-        )
-        try:
-            self._read_head(status, tuple(fields), type)
-        except WebError as error:
-            self.outcome = Outcome(error.code, str(error))
+    _END_FLAG = CONNECT_END
 
     def _read_head(self, status: int, fields: Fields, type: ConnectType) -> None:
-        check_size(fields, self._max_metadata)
         if status != 200:
             raise WebError(code_from_http(status), f"the response has HTTP status {status}")
         _check_type(single(fields, b"content-type", _INTERNAL) or b"", type)
@@ -245,26 +217,5 @@ class StreamResponse:
             )
         self.metadata = metadata_of(fields)
 
-    def feed(self, chunk: bytes | memoryview) -> list[bytes]:
-        """Take the next octets of the body; return the messages that they complete, `CompressedMessage` where they are
-        compressed.
-        """
-        if self.outcome is not None:
-            return []
-        try:
-            return self._reader.feed(chunk)
-        except WebError as error:
-            self.outcome = Outcome(error.code, str(error))
-            return list(error.messages)
-
-    def finish(self) -> Outcome:
-        """The body has ended. Returns the outcome."""
-        if self.outcome is None:
-            try:
-                self._reader.finish()
-                packed = self._reader.end or b""
-                end = unpack(packed, self.compressor, self._max_metadata, "CLIENT")
-                self.outcome = read_end(end, self._max_metadata)
-            except (WebError, UnpackFailed) as error:
-                self.outcome = Outcome(error.code, str(error))
-        return self.outcome
+    def _read_end(self, end: bytes) -> Outcome:
+        return read_end(end, self._max_metadata)

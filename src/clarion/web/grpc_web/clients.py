@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from clarion.metadata import Metadatum
-from clarion.protocol.compression import Compressor, accept_encoding
-from clarion.protocol.messages import UnpackFailed, unpack
+from clarion.protocol.compression import accept_encoding
 from clarion.protocol.outcome import Outcome
 from clarion.protocol.status_mapping import status_from_http
 from clarion.protocol.timeout import encode_timeout
 from clarion.status import StatusCode
 from clarion.web.encodings import compressor_of
+from clarion.web.enveloped_response import EnvelopedResponse
 from clarion.web.envelopes import GRPC_WEB_END, EnvelopeReader
 from clarion.web.errors import WebError
-from clarion.web.fields import Fields, check_size, joined, metadata_of, single, without_http
+from clarion.web.fields import Fields, joined, metadata_of, single, without_http
 from clarion.web.grpc_web.content_types import GrpcWebType, parse_content_type
 from clarion.web.grpc_web.frames import outcome_of, read_trailers
 from clarion.web.grpc_web.reader import Reader
@@ -57,48 +54,14 @@ def request_fields(
     return (*fields, *without_http(metadata))
 
 
-class Response:
-    """Reads one response. Of what the server sends, nothing raises: it becomes the outcome.
+class Response(EnvelopedResponse[GrpcWebType]):
+    """Reads one response. One whose headers have the status has no initial metadata unless a body comes."""
 
-    Args:
-        status: the HTTP status.
-        fields: the header fields.
-        type: of the request.
-        max_message_size: the largest message, packed or not, in octets; -1 for no limit.
-        max_metadata_size: the largest header list, and trailers, as RFC 9113 section 6.5.2 counts it.
+    _END_FLAG = GRPC_WEB_END
+    _text = False
+    _trailers_only: Outcome | None = None
 
-    Attributes:
-        metadata: the initial metadata. A response whose headers have the status has none unless a body comes.
-        compressor: how messages are compressed; None for identity.
-        outcome: how the call ended, once it did: what still comes means nothing then.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        fields: Iterable[tuple[bytes, bytes]],
-        type: GrpcWebType,
-        max_message_size: int,
-        max_metadata_size: int,
-    ) -> None:
-        self.metadata: tuple[Metadatum, ...] = ()
-        self.compressor: Compressor | None = None
-        self.outcome: Outcome | None = None
-        self._max_metadata = max_metadata_size
-        self._trailers_only: Outcome | None = None
-        self._text = False
-        fields = tuple(fields)
-        try:
-            self._read_head(status, fields, type, max_metadata_size)
-        except WebError as error:
-            self.outcome = Outcome(error.code, str(error))
-        envelopes = EnvelopeReader(
-            max_message_size, end_flag=GRPC_WEB_END, max_end_size=max_metadata_size
-        )
-        self._reader = Reader(envelopes, self._text)
-
-    def _read_head(self, status: int, fields: Fields, type: GrpcWebType, max_size: int) -> None:
-        check_size(fields, max_size)
+    def _read_head(self, status: int, fields: Fields, type: GrpcWebType) -> None:
         said = any(name == b"grpc-status" for name, _ in fields)
         if status != 200:
             if said:
@@ -127,41 +90,29 @@ class Response:
         self.compressor = compressor_of(encoding, code=StatusCode.INTERNAL)
         if said:
             self._trailers_only = outcome_of(fields, "Trailers-Only")
-            self._fields = fields
         else:
             self.metadata = metadata_of(fields)
 
+    def _body_of(self, envelopes: EnvelopeReader) -> Reader:
+        return Reader(envelopes, self._text)
+
     def feed(self, chunk: bytes | memoryview) -> list[bytes]:
-        """Take the next octets of the body; return the messages that they complete, `CompressedMessage` where they are
-        compressed.
-        """
-        if self.outcome is not None:
-            return []
-        try:
-            if self._trailers_only is not None and chunk:
-                # What has a body has its status there.
-                self._trailers_only = None
-                self.metadata = metadata_of(self._fields)
-            return self._reader.feed(chunk)
-        except WebError as error:
-            self.outcome = Outcome(error.code, str(error))
-            return list(error.messages)
+        """See `EnvelopedResponse`."""
+        if chunk and self._trailers_only is not None:
+            # What has a body has its status there.
+            self.metadata = self._trailers_only.trailing_metadata
+            self._trailers_only = None
+        return super().feed(chunk)
 
     def finish(self) -> Outcome:
-        """The body has ended. Returns the outcome."""
+        """See `EnvelopedResponse`."""
         if self.outcome is None:
-            self.outcome = self._trailers_only or self._end()
-        return self.outcome
+            self.outcome = self._trailers_only
+        return super().finish()
 
-    def _end(self) -> Outcome:
-        try:
-            self._reader.finish()
-            end = unpack(self._reader.end or b"", self.compressor, self._max_metadata, "CLIENT")
-            return outcome_of(
-                read_trailers(end, self._max_metadata), "from the response's trailers"
-            )
-        except (WebError, UnpackFailed) as error:
-            return Outcome(error.code, str(error))
+    def _read_end(self, end: bytes) -> Outcome:
+        trailers = read_trailers(end, self._max_metadata)
+        return outcome_of(trailers, "from the response's trailers")
 
 
 def _refuse_coding(fields: Fields) -> None:

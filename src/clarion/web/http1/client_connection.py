@@ -15,7 +15,6 @@ Rules it keeps:
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -24,8 +23,6 @@ import h11
 from clarion.errors import LocalError
 from clarion.http2 import Config, ErrorCode, KeepaliveConfig
 from clarion.http2.errors import StreamFault
-from clarion.http2.lifecycle import ConnectionObserver
-from clarion.http2.outgoing import Outgoing
 from clarion.http2.semantics import MalformedHeaders
 from clarion.http2.stream import Abort, Stream
 from clarion.web.http1.client_heads import (
@@ -37,33 +34,21 @@ from clarion.web.http1.client_heads import (
     what_else,
 )
 from clarion.web.http1.client_limits import Http1ClientLimits
-from clarion.web.http1.plain_encoder import PlainEncoder
+from clarion.web.http1.side import Http1Observer, Http1Side
 
 __all__ = ["Http1ClientConnection", "Http1ClientObserver"]
 
-_TURN = 1 << 16
-# Up to this size one copy is cheaper than another chunk.
-_JOIN = 1 << 13
-# HTTP/1.1 has no windows.
-_UNLIMITED = 1 << 60
 _NEVER = float("inf")
 
 
-class Http1ClientObserver(ConnectionObserver, Protocol):
-    """What the owner of the connection hears beside what all do. Called while the connection works."""
-
-    def hold_reading(self) -> None:
-        """Read no more of the socket until `go_on_reading`."""
-
-    def go_on_reading(self) -> None:
-        """Call `go_on` soon, where received bytes are worked off, for some may be waiting; then read again, if it is not
-        `held` any more."""
+class Http1ClientObserver(Http1Observer, Protocol):
+    """What the owner of a client's connection hears. Called while the connection works."""
 
     def due_changed(self) -> None:
         """`Http1ClientConnection.due` may be sooner than it was."""
 
 
-class Http1ClientConnection(Outgoing):
+class Http1ClientConnection(Http1Side):
     """One connection.
 
     Args:
@@ -73,8 +58,6 @@ class Http1ClientConnection(Outgoing):
         limits: what is taken of the server.
 
     Attributes:
-        bytes_received: all bytes that ever came.
-        held: the socket is not to be read now.
         reused: the exchange under way is not the connection's first.
         handed: the transport was given something of its request; a server can have acted on nothing else.
         heard: something of its answer came.
@@ -87,25 +70,16 @@ class Http1ClientConnection(Outgoing):
         "_discarded",
         "_eof",
         "_eof_told",
-        "_h11",
         "_head",
         "_idle_since",
-        "_in_loop",
         "_informed",
         "_keep",
         "_left",
         "_limits",
         "_lingering",
-        "_piece",
-        "_stream",
-        "_uncredited",
-        "bytes_received",
         "expendable",
         "handed",
         "heard",
-        "held",
-        "recv_stream_window",
-        "recv_window",
         "reused",
     )
 
@@ -119,33 +93,22 @@ class Http1ClientConnection(Outgoing):
         limits: Http1ClientLimits | None = None,
     ) -> None:
         config = dataclasses.replace(config, keepalive=KeepaliveConfig())
-        super().__init__(observer, now, config, is_client=True)
-        self.peer_max_concurrent_streams = 1
-        self.send_window = self.peer_initial_window = _UNLIMITED
-        self.recv_stream_window = self.recv_window = 0
-        self.encoder = cast(Any, PlainEncoder())
-        self.bytes_received = 0
-        self.held = False
-        self.reused = self.handed = self.heard = self.expendable = False
         self._limits = limits = limits or Http1ClientLimits()
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=limits.max_head)
-        self._stream: Stream | None = None
+        super().__init__(observer, now, config, is_client=True, max_head=limits.max_head)
+        self.peer_max_concurrent_streams = 1
+        self.reused = self.handed = self.heard = self.expendable = False
         # An answer that nobody wants is being read.
         self._lingering = False
         self._discarded = 0
         # The head of the answer is complete.
         self._began = False
-        # The last piece of a body, until it is known whether it was the last.
-        self._piece: bytes | None = None
         # What came of an answer's head, and how much is to come of its body, where that is told.
         self._head = bytearray()
         self._left: int | None = None
         self._informed = 0
-        self._uncredited = 0
         # The server sends no more; and `h11` knows.
         self._eof = self._eof_told = False
         self._certain = True
-        self._in_loop = False
         self._keep = limits.idle_timeout
         self._idle_since = now()
 
@@ -215,19 +178,6 @@ class Http1ClientConnection(Outgoing):
         stream.remote_closed = remote_closed
         if parked:
             stream.writable()
-
-    def go_on(self) -> None:
-        """Work off what was received and had to wait."""
-        if self.closed or self._in_loop:
-            return
-        self._in_loop = True
-        try:
-            self._events()
-        except Exception:
-            self.fail(ErrorCode.INTERNAL_ERROR, "internal error")
-            raise
-        finally:
-            self._in_loop = False
 
     @property
     def due(self) -> float:
@@ -311,7 +261,7 @@ class Http1ClientConnection(Outgoing):
         sid = self._next_id
         self._next_id = sid + 2
         stream.stream_id = sid
-        stream.send_window = _UNLIMITED
+        stream.send_window = self.peer_initial_window
         self._stream = self.streams[sid] = stream
         self.reused = self.opened > 0
         self.opened += 1
@@ -323,35 +273,10 @@ class Http1ClientConnection(Outgoing):
         if payload is not None:
             self.send_message(stream, prefix, payload, end_stream=end_stream)
         elif end_stream:
-            self._request_ended(stream)
+            self._end_body(stream)
 
     def _send_head(self, request: h11.Request) -> None:
         self.outbox.append(self._h11.send(request) or b"")
-
-    def send_message(
-        self, stream: Stream, prefix: bytes, payload: bytes, *, end_stream: bool = False
-    ) -> None:
-        if stream is not self._stream or stream.local_closed:
-            return
-        size = len(prefix) + len(payload)
-        self.messages_sent += 1
-        if size <= self.room and stream.parked is None:
-            self.room -= size
-            if size <= _JOIN:
-                self._send_piece(prefix + payload)
-            else:
-                self._send_piece(prefix)
-                self._send_piece(payload)
-            if end_stream:
-                self._request_ended(stream)
-            return
-        if stream.parked is None:
-            stream.parked = deque()
-        stream.parked += (prefix, payload) if prefix else (payload,)
-        stream.parked_size += size
-        stream.parked_end = end_stream
-        self._enqueue(stream)
-        self.pump()
 
     def send_end(self, stream: Stream) -> None:
         """The request is complete, after whatever is parked."""
@@ -360,38 +285,9 @@ class Http1ClientConnection(Outgoing):
         if stream.parked is not None:
             stream.parked_end = True
         else:
-            self._request_ended(stream)
+            self._end_body(stream)
 
-    def _send_piece(self, piece: bytes | memoryview) -> None:
-        if piece:
-            data = h11.Data(data=cast(bytes, piece))
-            self.outbox += self._h11.send_with_data_passthrough(data) or ()
-
-    def _send_parked(self, stream: Stream) -> None:
-        parked = stream.parked
-        assert parked is not None
-        budget = min(_TURN, self.room)
-        while parked and budget > 0:
-            piece = parked.popleft()
-            if len(piece) > budget:
-                view = memoryview(piece)
-                parked.appendleft(view[budget:])
-                piece = view[:budget]
-            size = len(piece)
-            budget -= size
-            self.room -= size
-            stream.parked_size -= size
-            self._send_piece(piece)
-        if parked:
-            self._enqueue(stream)
-            return
-        stream.parked = None
-        if stream.parked_end:
-            self._request_ended(stream)
-        else:
-            stream.writable()
-
-    def _request_ended(self, stream: Stream) -> None:
+    def _end_body(self, stream: Stream) -> None:
         last = self._h11.send(h11.EndOfMessage())
         if last:
             self.outbox.append(last)
@@ -568,15 +464,6 @@ class Http1ClientConnection(Outgoing):
             self._uncredited -= size
             if self._uncredited <= self.config.initial_window // 2:
                 self._release()
-
-    def _hold(self) -> None:
-        self.held = True
-        self.observer.hold_reading()
-
-    def _release(self) -> None:
-        if self.held and not self.closed:
-            self.held = False
-            self.observer.go_on_reading()
 
     # The end of a stream, and of all
 
