@@ -582,6 +582,8 @@ def one_port(demo: Demo) -> None:
             "gRPC-Web: Hello, Bob!",
             "elsewhere: UNIMPLEMENTED: Method not found! /elsewhere/example.Greeter/SayHello",
         )
+        if all(map(importlib.util.find_spec, ("websockets", "wsproto"))):
+            demo.client("one_port/live_client.py", port, "live: Hello, Carol!", "elsewhere: 403")
 
 
 def asgi(demo: Demo) -> None:

@@ -24,7 +24,11 @@ PAGE = b"""<!doctype html>
 <title>Greeter</title>
 <form><input name="name" value="Alice"> <button>Greet</button></form>
 <output></output>
+<p id="live"></p>
 <script>
+  const live = new WebSocket(location.href.replace("http", "ws") + "live");
+  live.onmessage = (event) => { document.querySelector("#live").textContent = event.data; };
+  document.querySelector("input").oninput = (event) => live.send(event.target.value);
   document.forms[0].onsubmit = async (event) => {
     event.preventDefault();
     const answer = await fetch("/example.Greeter/SayHello", {
@@ -47,13 +51,30 @@ class GreeterServicer(hello_pb2_grpc.GreeterServicer):
 
 async def site(scope: Any, receive: Any, send: Any) -> None:
     """The site: an ASGI application, as FastAPI, Starlette and Django make them."""
+    if scope["type"] == "websocket":
+        await live(scope, receive, send)
+        return
     if scope["type"] != "http":
-        raise RuntimeError("requests are all that it knows")
+        raise RuntimeError("requests and WebSockets are all that it knows")
     found = (scope["method"], scope["path"]) == ("GET", "/")
     kind = b"text/html" if found else b"text/plain"
     headers = [(b"content-type", kind + b"; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
     await send({"type": "http.response.body", "body": PAGE if found else b"no such page\n"})
+
+
+async def live(scope: Any, receive: Any, send: Any) -> None:
+    """A WebSocket at /live: greets whoever is named in a message."""
+    await receive()
+    headers = dict(scope["headers"])
+    # A page of any site can open a WebSocket here; see docs/web.md.
+    own = headers.get(b"origin", b"").partition(b"://")[2] == headers[b"host"]
+    if not own or scope["path"] != "/live":
+        await send({"type": "websocket.close"})
+        return
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": f"Hello, {message.get('text')}!"})
 
 
 async def serve(port: str) -> None:

@@ -28,9 +28,7 @@ def load_json(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """
     if data.count(b"[") + data.count(b"{") > max_depth:
         _check_depth(data, max_depth)
-    return json.loads(
-        data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant
-    )
+    return _DECODER.decode(data.decode("utf-8"))
 
 
 def _check_depth(data: bytes, max_depth: int) -> None:
@@ -58,6 +56,16 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+# Made once: `json` makes another for every call that is not its usual one.
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+_ENCODERS: Final = {
+    sort: json.JSONEncoder(
+        separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=sort
+    )
+    for sort in (False, True)
+}
+
+
 def to_json(value: Any, *, sort: bool = False) -> bytes:
     """JSON for machines and people; lone surrogates, which UTF-8 has no form for, become question marks.
 
@@ -68,7 +76,4 @@ def to_json(value: Any, *, sort: bool = False) -> bytes:
     Raises:
         ValueError: a number that is none or is infinite.
     """
-    text = json.dumps(
-        value, separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=sort
-    )
-    return text.encode("utf-8", "replace")
+    return _ENCODERS[sort].encode(value).encode("utf-8", "replace")

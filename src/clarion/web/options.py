@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from clarion.errors import LocalError
+from clarion.web.apps.websocket.limits import WebSocketLimits
 from clarion.web.asgi_types import AsgiApp
 from clarion.web.cors import CorsPolicy
 from clarion.web.http1.limits import Http1Limits
@@ -27,6 +28,7 @@ class WebOptions(Http1Limits):
         asgi: an ASGI application (version 3) that gets the requests which are no calls, or None.
         wsgi: a WSGI application (PEP 3333) that gets them, or None.
         wsgi_threads: how many requests it serves at a time, on threads of its own.
+        websocket: limits of the WebSockets of an ASGI application, which need `wsproto` (extra `websocket`); None: it has none.
         app_stop_timeout: how long an ASGI application may take to shut down when the server has stopped, in seconds.
 
     Raises:
@@ -38,6 +40,7 @@ class WebOptions(Http1Limits):
     asgi: AsgiApp | None = None
     wsgi: Callable[..., Any] | None = None
     wsgi_threads: int = 16
+    websocket: WebSocketLimits | None = dataclasses.field(default_factory=WebSocketLimits)
     app_stop_timeout: float = 30.0
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from clarion.web import WebOptions
 from support.front_end import FrontEnd
 from support.libraries import LIMIT
+from support.websockets import WebSocketClient
 
 
 class Log(logging.Handler):
@@ -62,3 +63,17 @@ class Sites:
 @pytest.fixture
 def sites(front: FrontEnd) -> Sites:
     return Sites(front)
+
+
+@pytest.fixture
+def open_websocket() -> Iterator[Callable[..., WebSocketClient]]:
+    """Opens WebSockets, which are closed after the test."""
+    opened: list[WebSocketClient] = []
+
+    def open_one(*arguments: Any, **options: Any) -> WebSocketClient:
+        opened.append(WebSocketClient(*arguments, **options))
+        return opened[-1]
+
+    yield open_one
+    for client in opened:
+        client.close_socket()

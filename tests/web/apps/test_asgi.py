@@ -17,7 +17,7 @@ from clarion.web import WebOptions
 from support.credentials import CERTIFICATES, server_tls
 from support.front_end import FrontEnd
 from support.libraries import LIMIT
-from support.web_clients import Http2Client, WebClient
+from support.web_clients import Http2Client, WebClient, read_until
 
 Connect = Callable[..., WebClient]
 
@@ -200,6 +200,65 @@ def test_trailers_are_dropped_where_nobody_takes_them(sites: Any) -> None:
         client.close()
 
 
+@pytest.mark.parametrize("size", [5, 3_000_000])
+def test_trailers_over_http1(sites: Any, size: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            wanted = "http.response.trailers" in scope["extensions"]
+            promise = [(b"content-length", b"%d" % size)] if scope["path"] == "/whole" else []
+            await send(START | {"trailers": True, "headers": promise})
+            await send({"type": "http.response.body", "body": b"x" * size})
+            headers = [(b"X-Sum", b"1" if wanted else b"0"), (b"content-length", b"9")]
+            await send({"type": "http.response.trailers", "headers": headers})
+
+    with socket.create_connection(("127.0.0.1", sites.asgi(app).ports[0]), LIMIT) as sock:
+        sock.settimeout(LIMIT)
+        with sock.makefile("rb") as answers:
+
+            def ask(request: bytes) -> tuple[dict[bytes, bytes], bytes, list[bytes]]:
+                """The head, the body and the trailers."""
+                sock.sendall(request)
+                lines = list(iter(lambda: answers.readline().rstrip(), b""))
+                head = dict(line.lower().split(b": ", 1) for line in lines[1:])
+                if b"content-length" in head:
+                    return head, answers.read(int(head[b"content-length"])), []
+                body = b""
+                while chunk := int(answers.readline(), 16):
+                    body += answers.read(chunk)
+                    answers.readline()
+                return head, body, list(iter(lambda: answers.readline().rstrip(), b""))
+
+            host = b"HTTP/1.1\r\nhost: a\r\n"
+            for te, trailers in (
+                (b"te: gzip;q=0.5, Trailers\r\nconnection: te\r\n", [b"x-sum: 1"]),
+                (b"te: gzip\r\n", []),
+                (b"", []),
+            ):
+                head, body, came = ask(b"GET / " + host + te + b"\r\n")
+                assert head[b"transfer-encoding"] == b"chunked"
+                assert (len(body), came) == (size, trailers)
+            # Where the length was promised there is no place for them, nor is there without a body.
+            _head, body, _came = ask(b"GET /whole " + host + b"te: trailers\r\n\r\n")
+            assert body == b"x" * size
+            sock.sendall(b"HEAD / " + host + b"te: trailers\r\nconnection: close\r\n\r\n")
+            assert answers.read().endswith(b"\r\n\r\n")
+
+
+def test_trailers_over_http10_are_dropped(sites: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            assert "http.response.trailers" not in scope["extensions"]
+            await send(START | {"trailers": True})
+            await send({"type": "http.response.body", "body": b"hello"})
+            await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"5")]})
+
+    with socket.create_connection(("127.0.0.1", sites.asgi(app).ports[0]), LIMIT) as sock:
+        sock.settimeout(LIMIT)
+        sock.sendall(b"GET / HTTP/1.0\r\nte: trailers\r\n\r\n")
+        with sock.makefile("rb") as answers:
+            assert answers.read().endswith(b"\r\n\r\nhello")
+
+
 def test_body_pieces_come_as_they_are_sent(sites: Any, connect: Connect) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -303,9 +362,7 @@ def test_stopping_with_grace_waits_for_answers(sites: Any, connect: Connect) -> 
     wait_stopped = server.stop(LIMIT)
     go_on.set()
     # h2 takes nothing behind GOAWAY.
-    received = b""
-    while b"done" not in received:
-        received += client.sock.recv(65536)
+    read_until(client.sock, b"done")
     client.close()
     wait_stopped()
 
@@ -327,9 +384,7 @@ def test_stopping_at_once_cancels(sites: Any, connect: Connect) -> None:
     client.send_end()
     assert asked.wait(LIMIT)
     wait_stopped = server.stop(None)
-    received = b""
-    while b"the server was stopped" not in received:
-        received += client.sock.recv(65536)
+    read_until(client.sock, b"the server was stopped")
     client.close()
     wait_stopped()
     assert ended.wait(LIMIT)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support.libraries import LIMIT
-from support.web_clients import WebClient
+from support.web_clients import WebClient, read_until
 
 Connect = Callable[..., WebClient]
 
@@ -225,9 +225,7 @@ def test_100_continue(sites: Any) -> None:
         )
         assert sock.recv(1000).startswith(b"HTTP/1.1 100 ")
         sock.sendall(b"hello")
-        received = b""
-        while b"hello" not in received:
-            received += sock.recv(1000)
+        received = read_until(sock, b"hello")
         assert received.startswith(b"HTTP/1.1 200 ")
 
 
@@ -264,17 +262,6 @@ def test_pipelined_requests(sites: Any) -> None:
         sock.sendall(
             b"".join(b"GET /%03d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(30))
         )
-        received = b""
-        while b"/029;" not in received:
-            received += sock.recv(65536)
+        received = read_until(sock, b"/029;")
     places = [received.index(b"/%03d;" % number) for number in range(30)]
     assert places == sorted(places)
-
-
-def test_websocket_is_refused_in_so_many_words(sites: Any, connect: Connect) -> None:
-    async def app(scope: Any, receive: Any, send: Any) -> None: ...
-
-    headers = {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13"}
-    answer = connect(sites.asgi(app)).request("/", headers, method="GET")
-    assert answer.status == 501
-    assert b"WebSocket" in answer.body

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.libraries import LIMIT
 from support.web_clients import WebClient
 
 Connect = Callable[..., WebClient]
@@ -85,3 +86,69 @@ def test_flask(sites: Any, connect: Connect) -> None:
     }
     assert client.request("/count", {}, method="GET").body == b"0\n1\n2\n"
     assert client.request("/nowhere", {}, method="GET").status == 404
+
+
+WEBSOCKETS = ["starlette", "fastapi"]
+
+
+def _starlette_with_websockets() -> Any:
+    from starlette.applications import Starlette
+    from starlette.routing import WebSocketRoute
+    from starlette.websockets import WebSocket, WebSocketDisconnect
+
+    async def chat(websocket: WebSocket) -> None:
+        if websocket.headers.get("origin") != "https://app.example":
+            await websocket.close()
+            return
+        await websocket.accept(subprotocol="chat.v1")
+        try:
+            while True:
+                said = await websocket.receive_json()
+                await websocket.send_json({"heard": said, "by": websocket.path_params["name"]})
+        except WebSocketDisconnect as gone:
+            chat.codes.append(gone.code)  # type: ignore[attr-defined]
+
+    chat.codes = []  # type: ignore[attr-defined]
+    return Starlette(routes=[WebSocketRoute("/chat/{name}", chat)])
+
+
+def _fastapi_with_websockets() -> Any:
+    import fastapi
+
+    app = fastapi.FastAPI()
+
+    # FastAPI reads annotations, which this module's are not by then.
+    async def chat(websocket: Any, name: str) -> None:
+        if websocket.headers.get("origin") != "https://app.example":
+            raise fastapi.WebSocketException(code=1008)
+        await websocket.accept(subprotocol="chat.v1")
+        async for said in websocket.iter_json():
+            await websocket.send_json({"heard": said, "by": name})
+
+    chat.__annotations__.update(websocket=fastapi.WebSocket, name=str)
+    app.websocket("/chat/{name}")(chat)
+    return app
+
+
+@pytest.mark.parametrize("framework", WEBSOCKETS)
+def test_websockets(sites: Any, framework: str) -> None:
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    pytest.importorskip("wsproto", reason="wsproto is not installed")
+    client = pytest.importorskip("websockets.sync.client", reason="websockets is not installed")
+    from websockets.exceptions import InvalidStatus
+
+    app = _starlette_with_websockets() if framework == "starlette" else _fastapi_with_websockets()
+    server = sites.asgi(app)
+    url = f"ws://127.0.0.1:{server.ports[0]}/chat"
+    options = {"origin": "https://app.example", "subprotocols": ["chat.v2", "chat.v1"]}
+    with client.connect(f"{url}/bob", **options) as websocket:
+        assert websocket.subprotocol == "chat.v1"
+        for said in ("hello", {"long": "x" * 100_000}):
+            websocket.send(json.dumps(said))
+            assert json.loads(websocket.recv(LIMIT)) == {"heard": said, "by": "bob"}
+        assert websocket.ping().wait(LIMIT)
+    with pytest.raises(InvalidStatus) as caught:
+        client.connect(f"{url}/bob", origin="https://evil.example").__enter__()
+    assert caught.value.response.status_code == 403
+    with pytest.raises(InvalidStatus):
+        client.connect(f"ws://127.0.0.1:{server.ports[0]}/nowhere").__enter__()

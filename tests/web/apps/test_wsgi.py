@@ -14,7 +14,7 @@ import pytest
 from support.front_end import SERVICE
 from support.libraries import LIMIT
 from support.simple import echo
-from support.web_clients import WebClient
+from support.web_clients import WebClient, read_until
 
 Connect = Callable[..., WebClient]
 
@@ -209,9 +209,7 @@ def test_stopping_at_once(sites: Any, connect: Connect) -> None:
     assert asked.wait(LIMIT)
     wait_stopped = server.stop(None)
     # h2 takes nothing behind GOAWAY.
-    received = b""
-    while b"the server was stopped" not in received:
-        received += client.sock.recv(65536)
+    read_until(client.sock, b"the server was stopped")
     client.close()
     wait_stopped()
     assert heard.get(timeout=LIMIT) == "ClientGone"

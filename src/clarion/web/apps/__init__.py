@@ -4,6 +4,7 @@
     answers   what it may say: heads without I/O
     exchange  one request and its answer, between the connection and the application
     asgi, lifespan, wsgi   the two interfaces
+    websocket  WebSockets of ASGI applications, which need `wsproto`
     site      the application of one server, on the loop or the threads where it runs
 
 See docs/web.md, "A site on the same port".

@@ -14,7 +14,7 @@ from typing import Any
 from clarion.errors import LocalError
 from clarion.web.http1.hop import CONNECTION
 
-__all__ = ["AnswerHead", "BadAnswer", "Fields", "check_trailers"]
+__all__ = ["AnswerHead", "BadAnswer", "Fields", "check_trailers", "checked_fields"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
@@ -69,7 +69,7 @@ class AnswerHead:
         self.close = False
         promised = []
         sent = []
-        for name, value in _checked(fields):
+        for name, value in checked_fields(fields):
             if name == b"content-length":
                 promised.append(value)
             elif name == b"connection":
@@ -101,10 +101,15 @@ def check_trailers(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
     Raises:
         BadAnswer: they cannot be sent.
     """
-    return tuple(field for field in _checked(fields) if field[0] not in _NO_TRAILERS)
+    return tuple(field for field in checked_fields(fields) if field[0] not in _NO_TRAILERS)
 
 
-def _checked(fields: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+def checked_fields(fields: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """The fields as they are sent, names in lower case.
+
+    Raises:
+        BadAnswer: one cannot be sent; while they are iterated over.
+    """
     for field in fields:
         try:
             name, value = field

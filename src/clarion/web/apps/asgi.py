@@ -1,4 +1,4 @@
-"""An ASGI application (version 3, specification 2.5 of HTTP) that serves requests as tasks of an event loop.
+"""An ASGI application (version 3, specification 2.5 of HTTP and WebSocket) that serves requests as tasks of an event loop.
 
 `AsgiRunner` is where the loop is: that of an asyncio server. `AsgiThread` gives it a loop, on a thread of its own, for a server
 that has none. What an application says out of order is an error for it; what it never says is one for the client.
@@ -97,11 +97,10 @@ class AsgiRunner:
 
     async def _serve(self, exchange: Exchange, changed: asyncio.Event) -> None:
         request = exchange.request
-        turn = _Turn(exchange, changed)
+        turn = _turn_of(exchange, changed)
         try:
             await self._app(scope_of(exchange, self._lifespan.state), turn.receive, turn.send)
-            if not exchange.over:
-                raise BadAnswer("the application returned before its answer was complete")
+            turn.returned()
         except ClientGone:
             _LOG.debug("%s went away while it was served", exchange.peer)
         except asyncio.CancelledError:
@@ -222,6 +221,15 @@ class AsgiThread:
             await asyncio.wait(left, timeout=_CANCELLED)
 
 
+def _turn_of(exchange: Any, changed: asyncio.Event) -> Any:
+    if not exchange.is_websocket:
+        return _Turn(exchange, changed)
+    # Which is here if there is a WebSocket.
+    from clarion.web.apps.websocket.turn import WebSocketTurn
+
+    return WebSocketTurn(exchange, changed)
+
+
 class _Turn:
     """One run of the application: what it receives and sends."""
 
@@ -292,11 +300,18 @@ class _Turn:
                 raise BadAnswer("http.response.trailers is out of order")
             self._trailers += check_trailers(message.get("headers", ()))
             if not message.get("more_trailers", False):
-                # HTTP/1.1 clients did not ask for any.
-                sent = () if self._exchange.is_http1 else self._trailers
-                await self._write(b"", True, sent)
+                await self._write(b"", True, self._trailers)
         else:
             raise BadAnswer(f"a message of type {kind!r} has no place in an answer")
+
+    def returned(self) -> None:
+        """The application has returned.
+
+        Raises:
+            BadAnswer: its answer is not complete.
+        """
+        if not self._exchange.over:
+            raise BadAnswer("the application returned before its answer was complete")
 
     async def _write(self, body: bytes, end: bool, trailers: Fields = ()) -> None:
         exchange = self._exchange
@@ -323,21 +338,19 @@ class _Turn:
         return self._exchange.settled
 
 
-def scope_of(exchange: Exchange, state: dict[str, Any] | None) -> Scope:
+def scope_of(exchange: Any, state: dict[str, Any] | None) -> Scope:
     """What ASGI tells an application of a request."""
     request = exchange.request
     client, server = addresses(exchange.socket)
     extensions: dict[str, Any] = {}
     if exchange.tls is not None:
         extensions["tls"] = _tls_of(exchange.link.auth)
-    if not exchange.is_http1:
-        extensions["http.response.trailers"] = {}
+    scheme = "ws" if exchange.is_websocket else "http"
     scope: Scope = {
         "type": "http",
         "asgi": dict(_VERSION),
         "http_version": exchange.http_version,
-        "method": request.method.decode("latin-1"),
-        "scheme": "http" if exchange.tls is None else "https",
+        "scheme": scheme if exchange.tls is None else f"{scheme}s",
         "path": unquoted(request.path).decode("utf-8", "replace"),
         "raw_path": request.path,
         "query_string": request.query,
@@ -347,6 +360,14 @@ def scope_of(exchange: Exchange, state: dict[str, Any] | None) -> Scope:
         "server": server,
         "extensions": extensions,
     }
+    if exchange.is_websocket:
+        scope["type"] = "websocket"
+        scope["subprotocols"] = list(exchange.handshake.subprotocols)
+        extensions["websocket.http.response"] = {}
+    else:
+        scope["method"] = request.method.decode("latin-1")
+        if exchange.takes_trailers:
+            extensions["http.response.trailers"] = {}
     if state is not None:
         scope["state"] = state.copy()
     return scope

@@ -80,9 +80,9 @@ class Door:
 
     def begin(self, exchange: Exchange) -> None:
         """Have the application serve it."""
-        refusal = _refusal(exchange.request)
+        refusal = _refusal(exchange.request) or exchange.refusal
         if refusal is not None:
-            exchange.refuse(refusal.http_status, str(refusal))
+            exchange.refuse(refusal.http_status, str(refusal), refusal.fields)
         else:
             self._site.begin(exchange)
 
@@ -93,6 +93,4 @@ def _refusal(request: WebRequest) -> HttpRefusal | None:
         return HttpRefusal(400, "the path does not begin with a slash")
     if min(path + request.query) <= 0x20 or max(path + request.query) >= 0x7F:
         return HttpRefusal(400, "the path has characters that are not escaped")
-    if b"sec-websocket-key" in request.values:
-        return HttpRefusal(501, "WebSocket is not served on this port")
     return None

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarion.http2 import Abort, ErrorCode
 from clarion.web.apps.answers import AnswerHead, BadAnswer, Fields
+from clarion.web.http1.hop import takes_trailers
 
 if TYPE_CHECKING:
+    from clarion.web.errors import HttpRefusal
     from clarion.web.http1.limits import Http1Limits
     from clarion.web.serving.request import WebRequest
     from clarion.web.serving.stream import WebStream
@@ -56,7 +58,12 @@ class Exchange:
         ended: the request's body is complete.
         gone: the client is not there any more.
         done: the answer is complete.
+        takes_trailers: whether the answer may have trailers: over HTTP/2, and where the client said so (RFC 9110 §6.5.1).
+        refusal: why the application does not get it, or None.
     """
+
+    is_websocket = False
+    refusal: HttpRefusal | None = None
 
     def __init__(
         self,
@@ -73,6 +80,9 @@ class Exchange:
         self.is_http1 = is_http1
         connection: Any = stream.connection
         self.http_version: str = connection.version if is_http1 else "2"
+        self.takes_trailers = not is_http1 or (
+            self.http_version == "1.1" and takes_trailers(connection.request.headers)
+        )
         self.wake: Callable[[], None] = _nothing
         self.ended = self.gone = self.done = False
         self._stream = stream
@@ -180,7 +190,7 @@ class Exchange:
             head: of the answer; it is sent with the first piece.
             data: the piece, or nothing.
             end: there is no more.
-            trailers: what follows the body; over HTTP/2 alone.
+            trailers: what follows the body; dropped where `takes_trailers` is not so, or the answer's length was said.
 
         Raises:
             ClientGone: nobody reads it.
@@ -192,6 +202,10 @@ class Exchange:
             if data and not head.bodiless:
                 raise BadAnswer("the answer is complete; nothing can be added to it")
             return
+        chunked = head.length is None and not head.bodiless
+        if trailers and not (self.takes_trailers and (chunked or not self.is_http1)):
+            # Over HTTP/1.1 they are behind the last chunk.
+            trailers = ()
         self._trailers = trailers
         self._count(head, data, end)
         if head.bodiless:
@@ -266,11 +280,11 @@ class Exchange:
             stream.send_piece(data)
         stream.send_trailers(self._trailers)
 
-    def refuse(self, status: int, why: str) -> None:
+    def refuse(self, status: int, why: str, fields: Fields = ()) -> None:
         """Answer in the application's place."""
         if self.over:
             return
-        head = AnswerHead(status, (_TEXT,), self.request.method)
+        head = AnswerHead(status, (_TEXT, *fields), self.request.method)
         self.write(head, why.encode("utf-8", "replace") + b"\n", True)
         self.wake()
 

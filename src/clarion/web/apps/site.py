@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from clarion.web.apps.door import Door
 from clarion.web.apps.exchange import ClientGone, Exchange
 from clarion.web.apps.wsgi import WsgiRunner
+from clarion.web.errors import HttpRefusal
 
 if TYPE_CHECKING:
     from clarion.web.options import WebOptions
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 # How often a thread looks whether the loop that it waits for is there at all, in seconds.
 _LOOK = 1.0
+# What requests for a WebSocket have, and no others.
+_WEBSOCKET = b"sec-websocket-key"
 
 
 class Site:
@@ -49,7 +52,10 @@ class Site:
         self, stream: WebStream, request: WebRequest, link: Any, is_http1: bool
     ) -> Exchange:
         """A request that is the application's."""
-        return self.kind(stream, request, link, self.options, is_http1=is_http1)
+        exchange = self.kind(stream, request, link, self.options, is_http1=is_http1)
+        if _WEBSOCKET in request.values:
+            exchange.refusal = HttpRefusal(501, "WebSocket is not served on this port")
+        return exchange
 
     def begin(self, exchange: Exchange) -> None:
         """Have a request served; where the connection may be touched."""
@@ -123,7 +129,21 @@ class _WsgiForAio(_WsgiOnThreads):
         self._runner.close()
 
 
-class _AsgiForSync(Site):
+class _Asgi(Site):
+    """ASGI, on either server."""
+
+    def exchange(
+        self, stream: WebStream, request: WebRequest, link: Any, is_http1: bool
+    ) -> Exchange:
+        if _WEBSOCKET in request.values and self.options.websocket is not None:
+            # Which others do not need.
+            from clarion.web.apps.websocket.opening import open_websocket
+
+            return open_websocket(stream, request, link, self.options, is_http1=is_http1)
+        return super().exchange(stream, request, link, is_http1)
+
+
+class _AsgiForSync(_Asgi):
     def __init__(self, options: WebOptions) -> None:
         from clarion.web.apps.asgi import AsgiThread
 
@@ -143,7 +163,7 @@ class _AsgiForSync(Site):
         self._thread.begin(exchange)
 
 
-class _AsgiForAio(Site):
+class _AsgiForAio(_Asgi):
     def __init__(self, options: WebOptions) -> None:
         from clarion.web.apps.asgi import AsgiRunner
 

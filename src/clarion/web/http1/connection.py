@@ -7,53 +7,40 @@ Rules it keeps:
 - One stream at a time, in the order in which requests came. What is pipelined behind it waits in `h11`, and more is not read.
 - What a stream has not consumed is bounded: above `Config.initial_window` the socket is not read (`held`).
 - A request that is refused, or whose framing is in doubt, ends the connection: what follows may not be what it seems.
+- A head is kept until another one comes: clients say the same again and again, and then it need not be read again.
 - A request that was answered before its end is read to its end, up to `Http1Limits.max_discard`. An answer that is known
   to leave more says `connection: close`: a client would send its next request into a connection that goes away.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import h11
 
+from clarion.hpack import HeaderList
 from clarion.http2 import Config, Connection, ErrorCode
 from clarion.http2.errors import StreamFault
-from clarion.http2.lifecycle import ConnectionObserver
-from clarion.http2.outgoing import Outgoing
 from clarion.http2.semantics import MalformedHeaders
 from clarion.http2.stream import Abort, Stream
 from clarion.web.http1.heads import Fields, Refused, answer_head, check_size, request_fields
 from clarion.web.http1.limits import Http1Limits
-from clarion.web.http1.plain_encoder import PlainEncoder
+from clarion.web.http1.side import Http1Observer, Http1Side
+from clarion.web.http1.switching import OtherProtocol, Switched
 
 __all__ = ["Http1Connection", "Http1Observer"]
 
-_TURN = 1 << 16
-# Up to this size one copy is cheaper than another chunk.
-_JOIN = 1 << 13
-# HTTP/1.1 has no windows.
-_UNLIMITED = 1 << 60
 _NO_BODY = (204, 304)
+# Larger heads are not kept, for there may be many connections.
+_KEPT = 2048
 _STATUS = {ErrorCode.INTERNAL_ERROR: 500, ErrorCode.INADEQUATE_SECURITY: 403}
 
 StreamFactory = Callable[[Connection, int], Stream]
 
 
-class Http1Observer(ConnectionObserver, Protocol):
-    """What the owner of the connection hears beside what all do. Called while the connection works."""
-
-    def hold_reading(self) -> None:
-        """Read no more of the socket until `go_on_reading`."""
-
-    def go_on_reading(self) -> None:
-        """Read again, and call `go_on` soon, where received bytes are worked off: some may be waiting."""
-
-
-class Http1Connection(Outgoing):
+class Http1Connection(Http1Side):
     """One connection.
 
     Args:
@@ -65,36 +52,27 @@ class Http1Connection(Outgoing):
         scheme: `http` or `https`.
 
     Attributes:
-        bytes_received: all bytes that ever came.
         version: of HTTP, that the last request says: `1.1` or `1.0`.
-        held: the socket is not to be read now.
         congestions: how often the transport was congested.
+        request: the last request, as it came.
     """
 
     __slots__ = (
-        "_bodiless",
+        "_answer",
         "_discarded",
         "_expects",
-        "_h11",
-        "_in_loop",
+        "_known",
         "_left",
         "_mark",
         "_options",
+        "_other",
         "_paused",
-        "_piece",
         "_scheme",
-        "_stream",
         "_stream_factory",
-        "_uncredited",
-        "bytes_received",
         "congestions",
-        "held",
-        "recv_stream_window",
-        "recv_window",
+        "request",
         "version",
     )
-
-    observer: Http1Observer
 
     def __init__(
         self,
@@ -105,33 +83,27 @@ class Http1Connection(Outgoing):
         options: Http1Limits,
         scheme: bytes,
     ) -> None:
-        super().__init__(observer, now, config, is_client=False)
-        self.send_window = self.peer_initial_window = _UNLIMITED
-        self.recv_stream_window = self.recv_window = 0
-        self.encoder = cast(Any, PlainEncoder())
-        self.bytes_received = 0
+        super().__init__(observer, now, config, is_client=False, max_head=options.max_head)
         self.version = "1.1"
-        self.held = False
         self.congestions = 0
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=options.max_head)
         self._stream_factory = stream_factory
         self._options = options
         self._scheme = scheme
-        self._stream: Stream | None = None
-        # The last piece of a body, until it is known whether it was the last.
-        self._piece: bytes | None = None
         self._expects = False
-        # The answer has no body, whatever its headers say.
-        self._bodiless = False
-        self._uncredited = 0
         # Of the request's body is still to come; None: its head does not say.
         self._left: int | None = 0
         self._discarded = 0
         # `bytes_received` when the last exchange was over.
         self._mark = 0
-        self._in_loop = False
         # `h11` waits for the answer before it reads the next request.
         self._paused = False
+        self.request: h11.Request | None = None
+        # The last head that came: what it said, its header list, and `_left`.
+        self._known: tuple[Any, HeaderList, int | None] | None = None
+        # The last one that went: what was to be said, and what that is to `h11`.
+        self._answer: tuple[Any, h11.Response] | None = None
+        # What the connection has switched to.
+        self._other: OtherProtocol | None = None
 
     # What the link does
 
@@ -156,19 +128,6 @@ class Http1Connection(Outgoing):
         else:
             self.go_on()
 
-    def go_on(self) -> None:
-        """Work off what was received and had to wait."""
-        if self.closed or self._in_loop:
-            return
-        self._in_loop = True
-        try:
-            self._events()
-        except Exception:
-            self.fail(ErrorCode.INTERNAL_ERROR, "internal error")
-            raise
-        finally:
-            self._in_loop = False
-
     def pause(self) -> None:
         self.congestions += 1
         super().pause()
@@ -180,6 +139,8 @@ class Http1Connection(Outgoing):
         self.draining = self._drained = self._watch_finish = True
         if self._stream is None:
             self._stream_finished()
+        elif self._other is not None:
+            self._other.going_away()
 
     def finish_drain(self) -> None:
         """There is no second step."""
@@ -201,6 +162,10 @@ class Http1Connection(Outgoing):
         """Answer with an error if no answer has begun, and end the connection."""
         self._say(status, why)
         self._end(Abort(ErrorCode.NO_ERROR, why, connection_lost=True))
+
+    def rest(self) -> None:
+        """No request came for some time: keep nothing of the last one, for there may be many such connections."""
+        self.request = self._known = self._answer = None
 
     @property
     def phase(self) -> tuple[str, int]:
@@ -242,6 +207,9 @@ class Http1Connection(Outgoing):
                     self._left -= len(event.data)
             elif kind is h11.EndOfMessage:
                 self._request_ended()
+                if not self._h11.trailing_data[0]:
+                    # Most clients wait for the answer.
+                    return
             elif kind is h11.Request:
                 self._request_began(event)
             else:
@@ -253,19 +221,15 @@ class Http1Connection(Outgoing):
                 return
 
     def _request_began(self, request: h11.Request) -> None:
+        self.request = request
         self._bodiless = request.method == b"HEAD"
         # RFC 9110 §2.5: of a later minor version, it is the one that is known here.
         self.version = "1.0" if request.http_version == b"1.0" else "1.1"
         try:
-            # `h11` limits what it has to wait for, and not what comes at once.
-            check_size(request, self._options.max_head)
-            headers = request_fields(request, self._scheme)
+            headers = self._read_head(request)
         except Refused as error:
             self.refuse(error.status, str(error))
             return
-        values = dict(request.headers)
-        length = int(values.get(b"content-length", 0))
-        self._left = None if b"transfer-encoding" in values else length
         self._expects = self._h11.they_are_waiting_for_100_continue
         if not self.settings_received:
             self.settings_received = True
@@ -285,6 +249,25 @@ class Http1Connection(Outgoing):
                 status_code=100, headers=(), reason=b"Continue"
             )
             self.outbox.append(self._h11.send(informational) or b"")
+
+    def _read_head(self, request: h11.Request) -> HeaderList:
+        """The request's head as a header list: the one before it, if that was the same, and what was read of it with it.
+
+        Raises:
+            Refused: it is not served.
+        """
+        said = request.method, request.target, request.http_version, request.headers.raw_items()
+        known = self._known
+        if known is None or known[0] != said:
+            # `h11` limits what it has to wait for, and not what comes at once.
+            check_size(request, self._options.max_head)
+            headers = request_fields(request, self._scheme)
+            values = dict(request.headers)
+            length = int(values.get(b"content-length", 0))
+            known = said, headers, None if b"transfer-encoding" in values else length
+            self._known = known if headers.size <= _KEPT else None
+        self._left = known[2]
+        return known[1]
 
     @property
     def _has_begun(self) -> bool:
@@ -334,16 +317,6 @@ class Http1Connection(Outgoing):
         if not self._paused and self._uncredited <= self.config.initial_window // 2:
             self._release()
 
-    def _hold(self) -> None:
-        if not self.held and not self.closed:
-            self.held = True
-            self.observer.hold_reading()
-
-    def _release(self) -> None:
-        if self.held and not self.closed:
-            self.held = False
-            self.observer.go_on_reading()
-
     # What goes
 
     def send_headers(self, stream: Stream, block: Any, *, end_stream: bool = False) -> None:
@@ -351,12 +324,16 @@ class Http1Connection(Outgoing):
             return
         fields: Fields = block
         close = self.draining or self._expects or self._leaves_much
-        status, headers = answer_head(fields, close)
-        if end_stream and status not in _NO_BODY and not _has(headers, b"content-length"):
-            headers.append((b"content-length", b"0"))
-        self._send_head(status, headers)
+        said = fields, close, end_stream
+        # Answers to one client are much alike.
+        answer = self._answer
+        if answer is None or answer[0] != said:
+            answer = said, _response(fields, close, end_stream)
+            size = sum(len(name) + len(value) for name, value in fields)
+            self._answer = answer if size <= _KEPT else None
+        self._send_head(answer[1])
         if end_stream:
-            self._end_answer(stream)
+            self._end_body(stream)
 
     def too_much(self, size: int) -> None:
         """The request holds a message of more than `size` bytes, which nobody reads."""
@@ -369,68 +346,40 @@ class Http1Connection(Outgoing):
         ended = self._h11.their_state is not h11.SEND_BODY
         return not ended and (self._left or 0) > self._options.max_discard
 
-    def _send_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        try:
-            reason = HTTPStatus(status).phrase.encode()
-        except ValueError:
-            # An application's own.
-            reason = b""
-        response = h11.Response(status_code=status, headers=headers, reason=reason)
+    def _send_head(self, response: h11.Response) -> None:
         self.outbox.append(self._h11.send(response) or b"")
 
-    def send_message(
-        self, stream: Stream, prefix: bytes, payload: bytes, *, end_stream: bool = False
-    ) -> None:
-        if stream is not self._stream or stream.local_closed:
-            return
-        size = len(prefix) + len(payload)
-        self.messages_sent += 1
-        if size <= self.room and stream.parked is None:
-            self.room -= size
-            if size <= _JOIN:
-                self._send_piece(prefix + payload)
-            else:
-                self._send_piece(prefix)
-                self._send_piece(payload)
-            if end_stream:
-                self._end_answer(stream)
-            return
-        if stream.parked is None:
-            stream.parked = deque()
-        stream.parked += (prefix, payload) if prefix else (payload,)
-        stream.parked_size += size
-        stream.parked_end = end_stream
-        self._enqueue(stream)
-        self.pump()
+    # Another protocol
 
-    def _send_piece(self, piece: bytes | memoryview) -> None:
-        if piece and not self._bodiless:
-            data = h11.Data(data=cast(bytes, piece))
-            self.outbox += self._h11.send_with_data_passthrough(data) or ()
+    def switch(self, stream: Stream, fields: Fields, other: OtherProtocol) -> None:
+        """Answer with 101. From here on what comes is `other`'s, and what is sent goes out as it is given.
 
-    def _send_parked(self, stream: Stream) -> None:
-        parked = stream.parked
-        assert parked is not None
-        budget = min(_TURN, self.room)
-        while parked and budget > 0:
-            piece = parked.popleft()
-            if len(piece) > budget:
-                view = memoryview(piece)
-                parked.appendleft(view[budget:])
-                piece = view[:budget]
-            size = len(piece)
-            budget -= size
-            self.room -= size
-            stream.parked_size -= size
-            self._send_piece(piece)
-        if parked:
-            self._enqueue(stream)
-            return
-        stream.parked = None
-        if stream.parked_end:
-            self._end_answer(stream)
-        else:
-            stream.writable()
+        Args:
+            stream: of a request that asks for it with `upgrade`, and is complete.
+            fields: the answer's, with `upgrade` and `connection`.
+            other: the protocol.
+        """
+        head = h11.InformationalResponse(
+            status_code=101, headers=list(fields), reason=b"Switching Protocols"
+        )
+        self.outbox.append(self._h11.send(head) or b"")
+        early = self._h11.trailing_data[0]
+        self._other = other
+        self._h11 = Switched(other)
+        self._paused = False
+        if early:
+            other.bytes_received(early)
+            # Where received bytes are worked off, if they were not held already.
+            self._hold()
+            self._release()
+
+    def hold(self) -> None:
+        """Have the socket not read, for the protocol that the connection switched to."""
+        self._hold()
+
+    def release(self) -> None:
+        """Have it read again, and what is left of received bytes worked off."""
+        self._release()
 
     def reset(self, stream: Stream, code: int) -> None:
         """End the stream without an answer, or without the rest of it. That takes the connection along."""
@@ -444,8 +393,20 @@ class Http1Connection(Outgoing):
 
     # The end of an exchange
 
-    def _end_answer(self, stream: Stream) -> None:
-        last = self._h11.send(h11.EndOfMessage())
+    def send_trailers(self, stream: Stream, trailers: Fields) -> None:
+        """The end of a body in chunks, behind whatever is parked (RFC 9112 §7.1.2)."""
+        if stream is not self._stream or stream.local_closed:
+            return
+        stream.parked_trailers = trailers
+        if stream.parked is not None:
+            stream.parked_end = True
+        else:
+            self._end_body(stream)
+
+    def _end_body(self, stream: Stream) -> None:
+        trailers = stream.parked_trailers
+        end = h11.EndOfMessage() if trailers is None else h11.EndOfMessage(headers=list(trailers))
+        last = self._h11.send(end)
         if last:
             self.outbox.append(last)
         stream.local_closed = stream.remote_closed = True
@@ -486,13 +447,33 @@ class Http1Connection(Outgoing):
         ]
         # Links give who was told something the time to read it.
         self._work += 1
-        self._send_head(status, headers)
+        self._send_head(h11.Response(status_code=status, headers=headers, reason=_reason(status)))
         self._send_piece(body)
         self.outbox.append(self._h11.send(h11.EndOfMessage()) or b"")
 
     def _end(self, reason: Abort) -> None:
         self._stream = self._piece = None
+        if isinstance(self._h11, Switched):
+            # The other protocol knows this connection; both knowing each other would leave them to the collector.
+            self._h11.leave()
+            self._other = None
         super()._end(reason)
+
+
+def _response(fields: Fields, close: bool, end: bool) -> h11.Response:
+    """The head of an answer; `end`: there is no body."""
+    status, headers = answer_head(fields, close)
+    if end and status not in _NO_BODY and not _has(headers, b"content-length"):
+        headers.append((b"content-length", b"0"))
+    return h11.Response(status_code=status, headers=headers, reason=_reason(status))
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        # An application's own.
+        return b""
 
 
 def _has(headers: list[tuple[bytes, bytes]], name: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["CONNECTION", "HOP", "named"]
+__all__ = ["CONNECTION", "HOP", "named", "takes_trailers"]
 
 # In requests and in answers.
 CONNECTION = frozenset(
@@ -28,3 +28,9 @@ def named(fields: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
     names = frozenset(name.strip().lower() for name in listed.split(b","))
     # Whoever names what the request's meaning rests on wants it lost on the way.
     return names - {b"content-type", b"content-length", b"origin", b"authorization", b""}
+
+
+def takes_trailers(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the client of a request reads trailers: `TE: trailers`."""
+    said = b",".join(value for name, value in fields if name == b"te")
+    return any(each.strip().lower() == b"trailers" for each in said.split(b","))

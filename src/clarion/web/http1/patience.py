@@ -70,6 +70,8 @@ class Patience:
             self._phase, self._since, self._brought = phase, now, connection.bytes_received
         elif now - self._since >= self._limits.get(phase[0], math.inf):
             self._lose_patience(phase[0], now)
+        elif phase[0] == "idle":
+            connection.rest()
         if not connection.closed:
             self._timer = self._wait()
 

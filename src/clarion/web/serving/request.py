@@ -97,14 +97,17 @@ class WebRequest:
 
     @classmethod
     def of(cls, headers: HeaderList) -> WebRequest:
-        """The request of a whole list. HPACK gives lists that repeat once, so they are read once, too.
+        """The request of a whole list. Connections give lists that repeat once, so they are read once, too.
 
         Raises:
             MalformedHeaders: as for the class.
         """
         head = headers.memo
+        if isinstance(head, WebRequest):
+            return head
         if not isinstance(head, RequestHead):
-            return cls(headers)
+            request = headers.memo = cls(headers)
+            return request
         if head.elsewhere is None:
             head.elsewhere = cls(headers)
         assert isinstance(head.elsewhere, WebRequest)

@@ -224,7 +224,7 @@ class WebStream(Stream):
         self.connection.send_message(self, b"", payload, end_stream=True)
 
     def send_trailers(self, trailers: Fields) -> None:
-        """The end of an answer that says something behind its body; over HTTP/2 alone."""
+        """The end of an answer that says something behind its body; over HTTP/1.1 that is in chunks."""
         self._leave()
         self.connection.send_trailers(self, trailers)
 
