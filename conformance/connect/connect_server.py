@@ -25,7 +25,7 @@ import clarion
 import clarion.aio
 from clarion.web import WebOptions
 
-__all__ = ["main"]
+__all__ = ["AioService", "main", "options_of"]
 
 _THREADS = 64
 _GRACE_SECONDS = 1.0
@@ -185,7 +185,7 @@ class AioService(service_pb2_grpc.ConformanceServiceServicer):
 _NOTHING = service_pb2.UnaryResponseDefinition()
 
 
-def _options(wanted: Any) -> list[tuple[str, Any]]:
+def options_of(wanted: Any) -> list[tuple[str, Any]]:
     options: list[tuple[str, Any]] = [("clarion.web", WebOptions())]
     if wanted.message_receive_limit:
         options.append(("grpc.max_receive_message_length", wanted.message_receive_limit))
@@ -206,24 +206,17 @@ def _listen(server: Any, wanted: Any) -> int:
     return int(server.add_secure_port(address, credentials))
 
 
-def _say(wanted: Any, port: int) -> None:
-    answer = server_compat_pb2.ServerCompatResponse(host=_HOST, port=port)
-    if wanted.use_tls:
-        answer.pem_cert = wanted.server_creds.cert
-    delimited.write(sys.stdout.buffer, answer)
-
-
 def _serve_sync(wanted: Any) -> None:
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     with futures.ThreadPoolExecutor(_THREADS) as pool:
         server = clarion.server(
-            pool, options=_options(wanted), compression=clarion.Compression.Gzip
+            pool, options=options_of(wanted), compression=clarion.Compression.Gzip
         )
         service_pb2_grpc.add_ConformanceServiceServicer_to_server(SyncService(), server)
         port = _listen(server, wanted)
         server.start()
-        _say(wanted, port)
+        delimited.say_where(wanted, _HOST, port)
         over.wait()
         server.stop(_GRACE_SECONDS).wait()
 
@@ -231,11 +224,11 @@ def _serve_sync(wanted: Any) -> None:
 async def _serve_aio(wanted: Any) -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    server = clarion.aio.server(options=_options(wanted), compression=clarion.Compression.Gzip)
+    server = clarion.aio.server(options=options_of(wanted), compression=clarion.Compression.Gzip)
     service_pb2_grpc.add_ConformanceServiceServicer_to_server(AioService(), server)
     port = _listen(server, wanted)
     await server.start()
-    _say(wanted, port)
+    delimited.say_where(wanted, _HOST, port)
     await over.wait()
     await server.stop(_GRACE_SECONDS)
 

@@ -1,11 +1,14 @@
-"""Messages on pipes as the suite has them: four bytes of length, in network order, and the message."""
+"""Messages on pipes as the suite has them: four bytes of length, in network order, and the message; and what servers say."""
 
 from __future__ import annotations
 
 import struct
+import sys
 from typing import IO, Any
 
-__all__ = ["read", "write"]
+from connectrpc.conformance.v1 import server_compat_pb2
+
+__all__ = ["read", "say_where", "write"]
 
 _LENGTH = struct.Struct(">I")
 
@@ -32,3 +35,11 @@ def write(pipe: IO[bytes], message: Any) -> None:
     data = message.SerializeToString()
     pipe.write(_LENGTH.pack(len(data)) + data)
     pipe.flush()
+
+
+def say_where(wanted: Any, host: str, port: int) -> None:
+    """Tell the suite where the server that it wanted listens."""
+    answer = server_compat_pb2.ServerCompatResponse(host=host, port=port)
+    if wanted.use_tls:
+        answer.pem_cert = wanted.server_creds.cert
+    write(sys.stdout.buffer, answer)

@@ -1,11 +1,11 @@
-"""Run connectrpc's conformance suite against Clarion's servers and clients, sync and asyncio.
+"""Run connectrpc's conformance suite against Clarion's servers and clients, sync and asyncio, and within ASGI servers.
 
-    python conformance/connect/run.py [--modes server,client] [--front-ends sync,aio] [--quick] [--verbose] [-- OPTIONS]
+    python conformance/connect/run.py [--modes server,client,server-asgi-hypercorn,...] [--front-ends sync,aio] [--quick] [--verbose] [-- OPTIONS]
 
-What it asks of us is in `server.yaml` and `client.yaml`; which cases are known to fail, and why, in `known-failing.txt`. A case
+What it asks of us is in `server*.yaml` and `client.yaml`; which cases are known to fail, and why, in `known-failing.txt`. A case
 that fails otherwise, or that is in that list and passes, makes the exit status 1. `--quick` takes cases with one compression, in
 plain text, and with JSON in Connect alone. Options behind `--` are the suite's own, such as `--run PATTERN --trace`. Where there is no Go, the run
-says so and the exit status is 0.
+says so and the exit status is 0; where there is no such ASGI server, its mode says so.
 """
 
 from __future__ import annotations
@@ -17,14 +17,50 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from suite import BUILD_SECONDS, HERE, ROOT, Missing, Suite, build
 
-__all__ = ["Report", "check", "main", "read_report"]
+__all__ = ["MODES", "Mode", "Report", "check", "main", "read_report"]
 
-MODES = ("server", "client")
+
+class Mode(NamedTuple):
+    """What of ours is tested.
+
+    Attributes:
+        side: `server` or `client`.
+        program: what the suite starts.
+        config: what it asks of that.
+        front_ends: those that there are.
+        argument: what the program is told; the front end if None.
+        needs: modules without which it cannot be.
+    """
+
+    side: str
+    program: str
+    config: str
+    front_ends: tuple[str, ...] = ("sync", "aio")
+    argument: str | None = None
+    needs: tuple[str, ...] = ()
+
+
+def _asgi(kind: str, config: str, *needs: str) -> Mode:
+    return Mode("server", "connect_asgi.py", config, ("aio",), kind, needs)
+
+
+MODES = {
+    "server": Mode("server", "connect_server.py", "server.yaml"),
+    "client": Mode("client", "connect_client.py", "client.yaml"),
+    "server-asgi-uvicorn": _asgi("uvicorn", "server-asgi-http1.yaml", "uvicorn"),
+    "server-asgi-uvicorn-httptools": _asgi(
+        "uvicorn-httptools", "server-asgi-http1.yaml", "uvicorn", "httptools"
+    ),
+    "server-asgi-uvicorn-zttp": _asgi("uvicorn-zttp", "server.yaml", "uvicorn", "zttp"),
+    "server-asgi-hypercorn": _asgi("hypercorn", "server.yaml", "hypercorn"),
+    "server-asgi-granian": _asgi("granian", "server-asgi-no-trailers.yaml", "granian"),
+}
 FRONT_ENDS = ("sync", "aio")
 _RUN_SECONDS = 900.0
 _COMPRESSED = "**/Compression:COMPRESSION_{}/**"
@@ -85,27 +121,26 @@ def read_report(output: str, status: int) -> Report:
 
 
 def check(
-    suite: Suite, mode: str, front_end: str, options: Sequence[str], *, verbose: bool = False
+    suite: Suite, mode: Mode, front_end: str, options: Sequence[str], *, verbose: bool = False
 ) -> Report:
     """Run the suite once.
 
     Args:
         suite: what was built.
-        mode: `server` or `client`: what of ours is tested.
+        mode: what of ours is tested.
         front_end: `sync` or `aio`.
         options: of the suite.
         verbose: print what it says as it comes.
     """
-    program = HERE / f"connect_{mode}.py"
     command = [
-        *(str(suite.binary), "--mode", mode, "--conf", str(HERE / f"{mode}.yaml")),
+        *(str(suite.binary), "--mode", mode.side, "--conf", str(HERE / mode.config)),
         *(
             ("--parallel", "4", "--max-servers", "2")
-            if mode == "server"
+            if mode.side == "server"
             else ("--max-servers", "1")
         ),
         *options,
-        *("--", sys.executable, str(program), front_end),
+        *("--", sys.executable, str(HERE / mode.program), mode.argument or front_end),
     ]
     path = os.pathsep.join([str(ROOT / "src"), str(suite.protos)])
     done = subprocess.run(
@@ -142,7 +177,7 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def _chosen(text: str, known: tuple[str, ...]) -> list[str]:
+def _chosen(text: str, known: Collection[str]) -> list[str]:
     names = text.split(",")
     wrong = [name for name in names if name not in known]
     if wrong:
@@ -153,7 +188,7 @@ def _chosen(text: str, known: tuple[str, ...]) -> list[str]:
 def main() -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--modes", type=lambda text: _chosen(text, MODES), default=MODES)
+    parser.add_argument("--modes", type=lambda text: _chosen(text, MODES), default=list(MODES))
     parser.add_argument(
         "--front-ends", type=lambda text: _chosen(text, FRONT_ENDS), default=FRONT_ENDS
     )
@@ -172,14 +207,19 @@ def main() -> int:
         print(suite.binary)
         return 0
     ok = True
-    for mode in arguments.modes:
-        options = _options(mode, arguments.quick, arguments.options)
-        for front_end in arguments.front_ends:
+    for name in arguments.modes:
+        mode = MODES[name]
+        missing = [module for module in mode.needs if not _is_there(module)]
+        if missing:
+            print(f"connectrpc conformance, {name}: skipped: {missing[0]} is not installed")
+            continue
+        options = _options(mode.side, arguments.quick, arguments.options)
+        for front_end in [each for each in arguments.front_ends if each in mode.front_ends]:
             begin = time.monotonic()
             report = check(suite, mode, front_end, options, verbose=arguments.verbose)
             ok = ok and report.ok
             print(
-                f"connectrpc conformance, {front_end} {mode}: {report.passed} passed,"
+                f"connectrpc conformance, {front_end} {name}: {report.passed} passed,"
                 f" {report.failed} failed, {report.known} known to fail, {report.unrun} not run,"
                 f" {time.monotonic() - begin:.0f} s",
                 flush=True,

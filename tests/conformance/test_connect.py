@@ -87,3 +87,26 @@ def test_a_run_that_says_nothing_is_no_success(run: Any, status: int) -> None:
 
 def test_a_run_that_ends_badly_is_no_success(run: Any) -> None:
     assert not run.read_report("7 passed, 0 failed\n", 1).ok
+
+
+def test_the_modes_have_what_they_name(run: Any) -> None:
+    for name, mode in run.MODES.items():
+        assert (FOLDER / mode.program).is_file(), name
+        config = (FOLDER / mode.config).read_text()
+        assert "features:" in config, name
+        # gRPC itself is asked where there are trailers, and HTTP/2 with them.
+        grpc = "PROTOCOL_GRPC," in config
+        assert grpc == ("supports_trailers: true" in config), name
+        assert not grpc or "HTTP_VERSION_2" in config, name
+
+
+def test_a_mode_whose_server_is_missing_says_so(
+    run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "build", lambda seconds: None)
+    monkeypatch.setitem(
+        run.MODES, "server-asgi-uvicorn", run.MODES["client"]._replace(needs=("no_such_server",))
+    )
+    monkeypatch.setattr(sys, "argv", ["run.py", "--modes", "server-asgi-uvicorn"])
+    assert run.main() == 0
+    assert "skipped: no_such_server is not installed" in capsys.readouterr().out

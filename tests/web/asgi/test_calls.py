@@ -509,6 +509,92 @@ def test_an_answer_before_the_end_of_the_request(serve: Serve, make_request: Mak
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_only_the_end_of_an_answer_waits_for_its_request(
+    serve: Serve, make_request: MakeRequest, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clarion.web.asgi.link._MOMENT", LIMIT)
+
+    async def hasty(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        yield await anext(requests)
+
+    async def refuses(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await context.abort(clarion.StatusCode.ABORTED, "no")
+        return b""
+
+    async def main() -> None:
+        app = serve(stream_stream=hasty, stream_unary=refuses)
+        for scope in ({"http_version": version}, GRPC):
+            # The client ends its request when it has the answer.
+            call = make_request(app, "StreamStream", **scope).start()
+            call.give(framed(b"a"))
+            if version == "2" or scope is GRPC:
+                await call.until(lambda call=call: framed(b"a") in call.body)
+            assert not call.complete
+            call.give(b"", more=False)
+            await call.done()
+            assert call.complete
+            assert call.body.startswith(framed(b"a"))
+        # A head that is all of an answer goes with its end.
+        te = {"te": "trailers"}
+        call = make_request(app, "StreamUnary", "application/grpc", headers=te, **GRPC).start()
+        await call.until(lambda: call.asked == 1)
+        assert call.sent == []
+        call.give(b"", more=False)
+        await call.done()
+        assert call.trailers["grpc-status"] == "10"
+
+    asyncio.run(main())
+
+
+def test_a_server_that_sends_when_all_is_received(serve: Serve, make_request: MakeRequest) -> None:
+    async def hasty(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        return b"enough"
+
+    async def main() -> None:
+        app = serve(stream_unary=hasty)
+        call = make_request(app, "StreamUnary")
+        send, receive = call._send, call._receive
+
+        async def full(message: Any) -> None:
+            # hypercorn has a queue for what comes, and behind it one for what goes.
+            if not message.get("more_body", True):
+                await call.until(lambda: call.asked > 60)
+            await send(message)
+
+        for _ in range(60):
+            call.give(b"x" * 100_000)
+        call.task = asyncio.create_task(app(call.scope, receive, full))
+        await call.done()
+        assert call.body == framed(b"enough") + OK
+
+    asyncio.run(main())
+
+
+def test_an_answer_while_receiving_is_held_back(serve: Serve, make_request: MakeRequest) -> None:
+    async def hasty(requests: AsyncIterator[bytes], context: Any) -> bytes:
+        await go_on.wait()
+        return b"enough"
+
+    go_on = asyncio.Event()
+
+    async def main() -> None:
+        app = serve(stream_unary=hasty)
+        call = make_request(app, "StreamUnary").start()
+        for _ in range(30):
+            call.give(framed(b"x" * 100_000))
+        call.give(b"", more=False)
+        await call.until(lambda: call.asked > 9)
+        (link,) = app.links
+        assert link.connection.held
+        go_on.set()
+        await call.done()
+        assert call.asked == 31
+        assert call.body == framed(b"enough") + OK
+
+    asyncio.run(main())
+
+
 def test_a_client_that_goes_away_while_an_answer_waits_for_it(
     serve: Serve, make_request: MakeRequest
 ) -> None:

@@ -164,9 +164,18 @@ class AsgiConnection:
 
     # What goes
 
-    def take_output(self) -> list[Message]:
-        """All messages to send now. Call `output_sent` when they are sent."""
+    def take_output(self, *, but_the_end: bool = False) -> list[Message]:
+        """All messages to send now. Call `output_sent` when they are sent.
+
+        Args:
+            but_the_end: what ends the answer stays in the outbox; and its head, if that is all: over HTTP/2 the two can be one.
+        """
         waiting, self.outbox = self.outbox, []
+        if but_the_end:
+            end = next((at for at, each in enumerate(waiting) if _is_end(each)), len(waiting))
+            if not any(isinstance(each, bytes) and each for each in waiting[:end]):
+                end = 0
+            waiting, self.outbox = waiting[:end], waiting[end:]
         messages: list[Message] = []
         pieces: list[bytes] = []
         for each in waiting:
@@ -301,7 +310,7 @@ class AsgiConnection:
             self._native = False
             self._send_head(status, headers)
             self.outbox += (text, _body(b"", more=False))
-            self.answered = True
+            self._answered()
         self._abort(Abort(ErrorCode.NO_ERROR, why, connection_lost=True))
 
     def reset(self, stream: Stream, code: int) -> None:
@@ -332,7 +341,14 @@ class AsgiConnection:
             )
         del self.streams[STREAM]
         _close(stream)
+        self._answered()
+
+    def _answered(self) -> None:
         self.answered = True
+        if self.held:
+            # What comes now is dropped, and need not wait for anybody.
+            self.held = False
+            self.observer.go_on_receiving()
 
     def _abort(self, reason: Abort) -> None:
         stream = self.streams.pop(STREAM, None)
@@ -349,6 +365,10 @@ def _close(stream: Stream) -> None:
     stream.local_closed = stream.remote_closed = True
     stream.parked = None
     stream.parked_size = 0
+
+
+def _is_end(each: Message | bytes) -> bool:
+    return not isinstance(each, bytes) and each["type"] == "http.response.body"
 
 
 def _body(data: bytes, *, more: bool) -> Message:

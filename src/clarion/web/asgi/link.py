@@ -6,7 +6,9 @@ Rules it keeps:
   the request, in the same turn of the loop where the interpreter can (3.12): a request that is there already is served in that
   turn.
 - An answer that comes before the request's end waits a moment for that: many servers drop a connection on which more comes of a
-  request that they have answered, and with it, over HTTP/2, the calls of others.
+  request that they have answered, and with it, over HTTP/2, the calls of others. Only its end waits, because a client may wait
+  for the answer before it ends its request; over HTTP/1.1 all of it, if nothing was sent of it: there a client that hears of an
+  answer stops sending. Receiving goes on until the end is sent: servers with queues of their own do not send while these are full.
 - Neither is left behind: when the application's coroutine is over, so are they, and the call has heard how it ended.
 """
 
@@ -80,6 +82,8 @@ class AsgiLink:
         # All of the request was received; so much of it after the answer.
         self._ended = False
         self._discarded = 0
+        # Done when no more of the request is waited for; there is one once that is so.
+        self._rest: asyncio.Future[None] | None = None
 
     async def serve(self, headers: HeaderList) -> None:
         """Serve the request until its answer is sent, or nobody waits for it."""
@@ -145,7 +149,7 @@ class AsgiLink:
     async def _read(self) -> None:
         connection = self.connection
         try:
-            while not connection.closed and (not connection.answered or self._has_rest):
+            while not connection.closed and not (connection.answered and self._ended):
                 if connection.held:
                     self._credit.clear()
                     await self._credit.wait()
@@ -157,6 +161,9 @@ class AsgiLink:
                 elif kind == "http.request" and not self._ended:
                     self._ended = not message.get("more_body", False)
                     self._take(bytes(message.get("body", b"")))
+                    if connection.answered and not self._has_rest:
+                        # The end goes out before more is asked for than need be.
+                        await asyncio.sleep(0)
                 else:
                     raise LocalError(
                         f"the ASGI server gave a message {kind!r} that has no place here"
@@ -170,17 +177,19 @@ class AsgiLink:
             self._lose(f"the rest of the request cannot be received: {error!r}")
         finally:
             self._work.set()
+            self._go_on_sending(ended=True)
 
     def _take(self, piece: bytes) -> None:
         if self.connection.answered:
             self._discarded += len(piece)
+            self._go_on_sending()
         else:
             self.connection.receive(piece, self._ended)
             self._start_timers()
 
     @property
     def _has_rest(self) -> bool:
-        """Whether the rest of a request that is answered is to be received."""
+        """Whether the answer waits for the rest of its request."""
         return not self._ended and self._discarded <= self._server.web.options.max_discard
 
     def _lose(self, why: str) -> None:
@@ -196,17 +205,34 @@ class AsgiLink:
 
     async def _write(self) -> None:
         connection = self.connection
+        begun = not is_http1(self._scope)
         while True:
             self._work.clear()
             while connection.outbox:
-                if connection.answered and self._reader is not None and self._has_rest:
-                    await asyncio.wait([self._reader], timeout=_MOMENT)
+                if connection.answered and self._has_rest:
+                    if begun:
+                        for message in connection.take_output(but_the_end=True):
+                            await self._send(message)
+                    await self._wait_for_rest()
                 for message in connection.take_output():
                     await self._send(message)
+                begun = True
                 connection.output_sent()
             if connection.answered or connection.closed:
                 return
             await self._work.wait()
+
+    async def _wait_for_rest(self) -> None:
+        reader = self._reader
+        if reader is None or reader.done() or not self._has_rest:
+            return
+        self._rest = self.loop.create_future()
+        await asyncio.wait([self._rest], timeout=_MOMENT)
+
+    def _go_on_sending(self, *, ended: bool = False) -> None:
+        rest = self._rest
+        if rest is not None and not rest.done() and (ended or not self._has_rest):
+            rest.set_result(None)
 
     # What the connection says
 
