@@ -9,9 +9,9 @@ It prints `listening on PORT` when it does.
 from __future__ import annotations
 
 import asyncio
+import queue
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,13 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = server_flags(arguments)
     library = load(flags.library)
     if flags.front_end == "sync":
-        end = threading.Event()
+        # Not an event, whose lock the handler of a signal would wait for if the signal struck as `wait` has it.
+        end: queue.SimpleQueue[None] = queue.SimpleQueue()
         for number in _SIGNALS:
-            signal.signal(number, lambda *_: end.set())
+            signal.signal(number, lambda *_: end.put(None))
 
         def serving(port: int) -> None:
             _say(port)
-            end.wait()
+            end.get()
 
         serve_sync(library, flags, serving)
         return 0

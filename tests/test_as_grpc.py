@@ -14,6 +14,9 @@ import pytest
 from clarion.replace import FOLDER
 from support.processes import python_environment
 
+# A child may take a minute, and what became of it is still to be shown.
+pytestmark = pytest.mark.timeout(180)
+
 # `grpc` is not imported here: these programs have to run without as_grpc too.
 PROGRAM = f"""
 import sys

@@ -43,7 +43,7 @@ def target() -> Iterator[str]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
+    assert server.stop(None).wait(20)
 
 
 # Stubs
@@ -231,6 +231,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         number_from_environment("CLARION_TEST_NUMBER", 7.0)
 
 
+@pytest.mark.timeout(180)
 def test_the_default_timeout_comes_from_the_environment() -> None:
     code = (
         "import inspect; from clarion import experimental as e;"
@@ -238,7 +239,12 @@ def test_the_default_timeout_comes_from_the_environment() -> None:
     )
     environment = {**os.environ, "GRPC_PYTHON_DEFAULT_TIMEOUT_SECONDS": "2.5"}
     output = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert output.stdout.strip() == "2.5"
 

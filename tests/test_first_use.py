@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+# A child may take a minute, and what became of it is still to be shown.
+pytestmark = pytest.mark.timeout(180)
+
 PROGRAM = """
 import sys
 import {package} as package

@@ -38,9 +38,12 @@ def run(
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
     monkeypatch.setenv("PYTEST_PLUGINS", "support.run_record")
 
-    def run(source: str) -> Any:
+    def run(source: str, other: str = "") -> Any:
+        (tmp_path / "test_other.py").write_text(other)
         program.write_text("import os, pytest, signal, time\n" + textwrap.dedent(source))
-        return recorded_runs.run_pytest(python, [program.name], coverage=False, live=False)
+        return recorded_runs.run_pytest(
+            python, [program.name, "test_other.py"], coverage=False, live=False
+        )
 
     return run
 
@@ -70,6 +73,8 @@ def test_modules_that_cannot_be_imported(run: Callable[[str], Any]) -> None:
     result = run("import nothing_of_that_name")
     assert (result.passed, result.failed, result.ok) == (0, 1, False)
     assert "nothing_of_that_name" in result.failures[0]
+    result = run("def test_good(): pass", "raise ValueError('not now')")
+    assert (result.passed, result.failed) == (1, 1)
     result = run("pytest.skip('not here', allow_module_level=True)")
     assert (result.failed, result.skipped, result.ok) == (0, 1, True)
 
@@ -126,6 +131,22 @@ def test_a_process_that_dies_fails_the_run(run: Callable[[str], Any], recorded_r
     assert "test_that_kills" in result.failures[0]
     assert "ended its process (3)" in result.failures[0]
     assert not recorded_runs.run_again("here", result).ok
+
+
+def test_an_error_of_pytest_itself_costs_one_test(run: Callable[[str], Any]) -> None:
+    result = run(
+        """
+        def test_before(): pass
+        def test_that_breaks_it(request):
+            class Broken:
+                @pytest.hookimpl(tryfirst=True)
+                def pytest_runtest_makereport(self): raise ValueError("no report")
+            request.config.pluginmanager.register(Broken())
+        def test_behind(): pass
+        """
+    )
+    assert (result.passed, result.failed, result.ok) == (2, 1, False)
+    assert "test_that_breaks_it" in result.failures[0]
 
 
 def test_no_more_than_a_few_are_run_again(run: Callable[[str], Any], recorded_runs: Any) -> None:

@@ -14,6 +14,9 @@ import pytest
 from clarion.replace import GRPC_VERSION, install_as_grpc
 from support.processes import python_environment
 
+# A child may take a minute, and what became of it is still to be shown.
+pytestmark = pytest.mark.timeout(180)
+
 
 def run(program: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

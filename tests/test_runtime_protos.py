@@ -88,7 +88,7 @@ def test_services(write: Write) -> None:
             hello = protos.Hello(name="x")
             assert services.GreeterStub(channel).Say(hello, timeout=20) == hello
     finally:
-        server.stop(None).wait()
+        assert server.stop(None).wait(20)
 
 
 def test_imports_of_all_kinds(write: Write) -> None:

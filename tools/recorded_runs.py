@@ -34,6 +34,8 @@ _HUNG_TESTS = 3
 _UNSTEADY = 4
 _FAILURE_LINES = 60
 _STACK_LINES = 150
+# A module that cannot be imported keeps no other one from being run.
+_EVERYTHING = ["--continue-on-collection-errors"]
 # What pytest exits with where it found no test; so does the rest of a run behind its last one.
 _NOTHING_TO_RUN = 5
 
@@ -116,7 +118,16 @@ class _Run:
         self.is_late = self.was_hung = False
         with output.open("wb") as file:
             self._process = subprocess.Popen(
-                [str(python), *runner, "pytest", "-q", "-o", f"cache_dir={cache}", *arguments],
+                [
+                    str(python),
+                    *runner,
+                    "pytest",
+                    "-q",
+                    *_EVERYTHING,
+                    "-o",
+                    f"cache_dir={cache}",
+                    *arguments,
+                ],
                 cwd=ROOT,
                 env={**os.environ, "CLARION_RUN_RECORD": str(record)},
                 stdin=subprocess.DEVNULL,

@@ -61,7 +61,7 @@ _COVERING = [
         for name in (
             "auth binary_log call_tracing channelz client_core credentials health hpack http2 interceptors load_balancing "
             "name_lookup negative oauth2 protocol reflection resolver rich_errors security server_core telemetry web/asgi "
-            "web/connect web/http1 wire_trace web/apps/test_answers.py web/client/test_call_side.py"
+            "web/connect web/http1 wire_trace web/apps/test_answers.py web/apps/websocket web/client/test_call_side.py"
         ).split()
     ),
     *(
@@ -245,9 +245,9 @@ def main() -> int:
             if programs and one is not found[-1]:
                 alone += [f"--ignore={path}" for path in _AT_NEWEST]
             measured = one is chosen[0] and not args.no_coverage
-            if measured and programs:
-                # With coverage it would take twice as long as the others; so it is in two parts.
-                runs[f"{label}, covered"] = pool.submit(run, _COVERING, coverage=True)
+            if programs and one in (found[0], found[-1]):
+                # These have most to do. In two parts, they leave no core idle for long.
+                runs[f"{label}, first part"] = pool.submit(run, _COVERING, coverage=measured)
                 alone += [f"--ignore={path}" for path in _COVERING]
             runs[label] = pool.submit(run, alone, coverage=measured and not programs)
         if programs and environments:

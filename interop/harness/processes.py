@@ -35,10 +35,19 @@ class Finished:
 
 
 def free_port() -> int:
-    """A port on loopback that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback on which nobody listens but who is told of it.
+
+    It stays bound while this process runs, so that the system gives it to nobody who asks for any port. Servers set
+    SO_REUSEADDR or SO_REUSEPORT, and can listen on it.
+    """
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "SO_REUSEPORT"):
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    taken.bind(("127.0.0.1", 0))
+    port = int(taken.getsockname()[1])
+    taken.detach()
+    return port
 
 
 def _last_words(data: bytes) -> str:

@@ -45,7 +45,7 @@ def test_nobody_listens(front: FrontEnd) -> None:
 
 
 def test_a_lost_connection_and_its_return(front: FrontEnd) -> None:
-    server = front.serve(ECHOES)
+    server = front.serve(ECHOES, addresses=[f"127.0.0.1:{free_port()}"])
     client = front.connect(server.target, options=QUICK)
     watcher = front.watch(client, connect=True)
     watcher.until("READY")

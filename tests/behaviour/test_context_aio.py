@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent import futures
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from support.front_end import FrontEnd
 from support.interception_aio import AioRig, on_the_loop
 from support.libraries import LIMIT, pairs
+from support.servers import thread_pool
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ async def test_a_plain_handler(rig: AioRig) -> None:
         context.set_details("nothing")
         return request
 
-    with futures.ThreadPoolExecutor(1) as pool:
+    async with thread_pool(1) as pool:
         call = await run(rig, behavior, migration_thread_pool=pool)
         assert await outcome(call) == ("NOT_FOUND", "nothing")
         assert pairs(await call.initial_metadata()) == [("i", "1")]
@@ -291,7 +291,7 @@ async def test_a_plain_handler_aborts(rig: AioRig) -> None:
     def behavior(request: bytes, context: Any) -> None:
         context.abort(rig.grpc.StatusCode.ABORTED, "enough", (("t", "2"),))
 
-    with futures.ThreadPoolExecutor(1) as pool:
+    async with thread_pool(1) as pool:
         call = await run(rig, behavior, migration_thread_pool=pool)
         assert await outcome(call) == ("ABORTED", "enough")
         assert pairs(await call.trailing_metadata()) == [("t", "2")]
@@ -307,7 +307,7 @@ async def test_a_plain_handler_aborts_between_responses(rig: AioRig) -> None:
         yield b"1"
         context.abort(rig.grpc.StatusCode.ABORTED, "enough")
 
-    with futures.ThreadPoolExecutor(1) as pool:
+    async with thread_pool(1) as pool:
         call = await run(rig, behavior, "unary_stream", migration_thread_pool=pool)
         assert await call.read() == b"1"
         assert await outcome(call) == ("ABORTED", "enough")
@@ -330,7 +330,7 @@ async def test_the_context_of_a_plain_handler_is_that_of_a_sync_server(rig: AioR
         context.cancel()
         return request
 
-    with futures.ThreadPoolExecutor(1) as pool:
+    async with thread_pool(1) as pool:
         call = await run(rig, behavior, migration_thread_pool=pool)
         assert (await call.code()).name == "CANCELLED"
         assert seen == [(rig.grpc.StatusCode.NOT_FOUND, "nothing", ()), True]

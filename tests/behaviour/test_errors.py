@@ -13,6 +13,7 @@ from support.clients import AioClient, SyncClient
 from support.echo import camel
 from support.front_end import SERVICE, FrontEnd
 from support.handlers import ServerCall
+from support.libraries import LIMIT
 from support.processes import free_port
 from support.simple import ECHOES
 
@@ -53,6 +54,7 @@ def test_a_server_of_another_protocol(front: FrontEnd, greeting: bytes) -> None:
         def answer() -> None:
             while not done.is_set():
                 connection, _ = listener.accept()
+                connection.settimeout(LIMIT)
                 # The client may be gone as soon as it has seen the greeting.
                 with connection, contextlib.suppress(OSError):
                     connection.sendall(greeting)
@@ -60,7 +62,7 @@ def test_a_server_of_another_protocol(front: FrontEnd, greeting: bytes) -> None:
                     while not done.is_set() and connection.recv(4096):
                         pass
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         address = listener.getsockname()
         client = front.connect(f"127.0.0.1:{address[1]}")
@@ -68,7 +70,8 @@ def test_a_server_of_another_protocol(front: FrontEnd, greeting: bytes) -> None:
         client.close()
         done.set()
         socket.create_connection(address).close()
-        thread.join()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
     assert outcome.code == "UNAVAILABLE", outcome
     assert str(address[1]) in outcome.details
     if greeting.startswith(b"HTTP"):

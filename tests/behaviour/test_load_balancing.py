@@ -16,6 +16,7 @@ import pytest
 import clarion
 from clarion import aio
 from clarion.load_balancing.messages import health_messages
+from support.libraries import LIMIT
 
 METHOD = "/test.Test/Method"
 SERVING, NOT_SERVING = 1, 2
@@ -77,7 +78,7 @@ class Servers:
             server = clarion.server(pool, handlers)
             self.targets.append(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
             server.start()
-            self._stack.callback(lambda server=server: server.stop(None).wait())
+            self._stack.callback(lambda server=server: server.stop(None).wait(LIMIT))
 
     def _behavior(self, number: int) -> Callable[[bytes, Any], bytes]:
         def serve(request: bytes, context: Any) -> bytes:

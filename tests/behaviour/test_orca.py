@@ -21,6 +21,7 @@ from clarion.load_balancing.load_report import (
     read_load_report,
 )
 from clarion.orca import LoadReport
+from support.libraries import LIMIT
 
 METHOD = "/test.Test/Method"
 
@@ -46,7 +47,7 @@ def sync_server(
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         yield f"127.0.0.1:{port}"
-        server.stop(None).wait()
+        assert server.stop(None).wait(LIMIT)
 
 
 @contextlib.asynccontextmanager

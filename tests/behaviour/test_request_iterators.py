@@ -77,6 +77,7 @@ class _Refusing:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(LIMIT)
         self.target = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.opened = threading.Event()
         self.refuse = threading.Event()
@@ -88,12 +89,14 @@ class _Refusing:
 
     def _run(self) -> None:
         first, _ = self._listener.accept()
+        first.settimeout(LIMIT)
         first.sendall(settings({4: (1 << 31) - 1}))
         self._until_headers(first)
         self.opened.set()
         assert self.refuse.wait(LIMIT)
         first.sendall(goaway(0))
         again, _ = self._listener.accept()
+        again.settimeout(LIMIT)
         self.reconnected.set()
         assert self.second.wait(LIMIT)
         again.sendall(

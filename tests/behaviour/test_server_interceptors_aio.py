@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Iterator
-from concurrent import futures
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from support.front_end import FrontEnd
 from support.interception_aio import PATH, AioRig, expected, on_the_loop
 from support.libraries import LIMIT, PATTERNS, pairs
+from support.servers import thread_pool
 
 patterns = pytest.mark.parametrize("pattern", PATTERNS)
 
@@ -284,7 +284,7 @@ async def test_context_variables_reach_the_handler(rig: AioRig, plain: bool) -> 
     rig.handlers["get"] = rig.grpc.unary_unary_rpc_method_handler(
         plain_handler if plain else handler
     )
-    with futures.ThreadPoolExecutor(1) as pool:
+    async with thread_pool(1) as pool:
         await rig.serve(rig.server_interceptor(intercept), migration_thread_pool=pool)
         channel = rig.connect()
         for tag in ("1", "2"):

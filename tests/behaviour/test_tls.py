@@ -359,6 +359,7 @@ def test_a_plain_client(front: FrontEnd) -> None:
 
 def _serve_once(answer: Any) -> tuple[int, threading.Thread, socket.socket]:
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(LIMIT)
 
     def serve() -> None:
         try:
@@ -366,9 +367,10 @@ def _serve_once(answer: Any) -> tuple[int, threading.Thread, socket.socket]:
         except OSError:
             return
         with sock:
+            sock.settimeout(LIMIT)
             answer(sock)
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     return listener.getsockname()[1], thread, listener
 

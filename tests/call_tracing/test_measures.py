@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import clarion
+from clarion.aio import traced_calls as aio_calls
 from clarion.call_tracing import (
     ClientMeasure,
     ClientTracing,
@@ -17,7 +18,10 @@ from clarion.call_tracing import (
     install,
 )
 from clarion.protocol.outcome import OK
+from clarion.server_core import ServerCall
+from clarion.server_core.measuring import MeasuredServerCall
 from clarion.status import StatusCode
+from clarion.sync import traced_calls as sync_calls
 from support.traced_echo import PATTERNS, Rig, call_aio, call_sync, method, run_aio
 
 
@@ -158,3 +162,20 @@ def test_what_a_measure_has_to_do() -> None:
     ):
         with pytest.raises(NotImplementedError):
             demand()
+
+
+@pytest.mark.parametrize("hook", ["call_started", "message_received", "send_ok_response"])
+def test_nothing_of_a_front_end_is_passed_over(hook: str) -> None:
+    """Measured calls go on with `ServerCall`'s methods, without a look at the classes between."""
+    kinds = [
+        kind
+        for room in (aio_calls, sync_calls)
+        for kind in (
+            room.server_call_type(ServerMeasure(), intercepted=False),
+            room.server_call_type(ServerMeasure(), intercepted=True),
+        )
+    ]
+    for kind in kinds:
+        having = [each for each in kind.__mro__ if hook in vars(each)]
+        assert having[0] is MeasuredServerCall
+        assert getattr(having[1], hook) is getattr(ServerCall, hook)

@@ -30,9 +30,10 @@ from clarion.testing import ChaosProxy, Direction, Ending, Faults
 from support.credentials import certificate, pair
 from support.footprint import Footprint, settled
 from support.loops import LoopThread
+from support.servers import end_pool
 from support.verified import PATTERNS, SERVICE, Witness, handlers
 from support.verified_calls import Ledger, Planner
-from support.verified_load import AioLoad, SyncLoad
+from support.verified_load import AioLoad, SyncLoad, loads_end
 
 LIMIT = 40.0
 CHANNELS = 3
@@ -76,7 +77,7 @@ def sync_server(witness: Witness, secure: bool) -> Iterator[int]:
         yield port
     finally:
         assert server.stop(0).wait(LIMIT)
-        pool.shutdown()
+        end_pool(pool)
 
 
 @contextlib.contextmanager
@@ -203,6 +204,7 @@ def _weather(seconds: float, secure: bool, seed: int) -> tuple[Ledger, str]:
         aio_server(servers_loop, witnesses[1], secure) as other,
         ChaosProxy(one, seed=seed) as near,
         ChaosProxy(other, seed=seed + 1) as far,
+        loads_end(),
     ):
         conductor = Conductor([near, far], seed)
         for number, proxy in enumerate((near, far)):

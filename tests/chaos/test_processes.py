@@ -23,10 +23,10 @@ import pytest
 import clarion
 from clarion.testing import ChaosProxy
 from support.loops import LoopThread
-from support.processes import LineProcess
+from support.processes import LineProcess, free_port
 from support.verified import PATTERNS, Witness
 from support.verified_calls import Ledger, Planner
-from support.verified_load import AioLoad, SyncLoad
+from support.verified_load import AioLoad, SyncLoad, loads_end
 
 LIMIT = 40.0
 SAME, OTHER = "the same port", "another port"
@@ -50,7 +50,8 @@ class Servers:
         """Start one more; return its port when it serves."""
         process = LineProcess([*self._command, "--port", str(port), "--journal", self._journal])
         self.running.append((process, 0))
-        port = process.receive()["port"]
+        # It competes with the callers for the processor.
+        port = process.receive(2 * LIMIT)["port"]
         self.running[-1] = (process, port)
         return port
 
@@ -68,7 +69,7 @@ class Servers:
 
     def _see_out(self, process: LineProcess) -> None:
         try:
-            assert process.receive() == {"faults": []}
+            assert process.receive(LIMIT) == {"faults": []}
             assert process.stderr() == ""
         finally:
             code = process.close()
@@ -93,7 +94,7 @@ def servers(front: str, tmp_path: Path) -> Iterator[Servers]:
 
 @pytest.fixture
 def loop() -> Iterator[LoopThread]:
-    with contextlib.closing(LoopThread()) as loop:
+    with contextlib.closing(LoopThread()) as loop, loads_end():
         yield loop
 
 
@@ -171,9 +172,10 @@ def test_servers_that_are_asked_to_go(
     # A call that waits for ready may be lost by no restart at all.
     ledger = Ledger(unavailable=False)
     planner = Planner(timeouts=(LIMIT,), waits=1.0)
-    ports = [servers.start()]
+    # Nobody else may have the ports while nobody listens there.
+    ports = [servers.start(free_port())]
     if elsewhere == OTHER:
-        ports.append(servers.start())
+        ports.append(servers.start(free_port()))
     target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
     callers = loads(target, loop, ledger, planner)
 

@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 
 from clarion.cli._protoc_binary import ProtocNotFoundError, find_protoc
+from support.limits import give_time
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    give_time(items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")

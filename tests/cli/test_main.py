@@ -10,6 +10,7 @@ import pytest
 from clarion import protoc
 from clarion._version import __version__
 from clarion.cli import main
+from support.limits import CHILD_SECONDS
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +37,7 @@ def test_as_a_module() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=CHILD_SECONDS,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("usage: python -m clarion ")
@@ -48,7 +49,11 @@ def test_nothing_heavy_is_imported_for_the_version() -> None:
         "print([name for name in sys.modules if name.startswith(('clarion.codegen', 'clarion.cli.'))])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=50
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=CHILD_SECONDS,
     )
     assert done.stdout.splitlines() == [f"clarion {__version__}", "[]"]
 

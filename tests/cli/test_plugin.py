@@ -15,6 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from clarion.cli import main as clarion
 from clarion.cli import plugin
+from support.limits import CHILD_SECONDS
 
 SRC = Path(__file__).parents[2] / "src"
 CORE = """\
@@ -130,7 +131,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _run(command: list[str | Path], code: int = 0) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=CHILD_SECONDS, check=False
+    )
     assert done.returncode == code, done.stderr
     return done.stderr
 

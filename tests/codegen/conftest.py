@@ -11,8 +11,13 @@ import pytest
 
 from clarion.cli import _protoc_binary
 from clarion.cli.protoc import run
+from support.limits import CHILD_SECONDS, give_time
 
 PROTOS = Path(__file__).parent / "protos"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    give_time(items, Path(__file__).parent)
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def run_in(tmp_path: Path) -> Callable[[Path, str], str]:
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=CHILD_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr

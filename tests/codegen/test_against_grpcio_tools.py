@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.limits import CHILD_SECONDS
+
 pytest.importorskip("grpc_tools", reason="grpcio-tools is not installed: nothing to compare with")
 
 
@@ -53,6 +55,8 @@ def test_same_names_and_shapes(
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{protos}"]
-    subprocess.run([*command, f"--grpc_python_out={theirs}", proto], check=True, timeout=50)
+    subprocess.run(
+        [*command, f"--grpc_python_out={theirs}", proto], check=True, timeout=CHILD_SECONDS
+    )
     expected = _shape((theirs / output).read_text(encoding="utf-8"))
     assert _shape((clarion_protoc(proto) / output).read_text(encoding="utf-8")) == expected

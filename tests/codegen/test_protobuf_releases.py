@@ -14,6 +14,7 @@ import pytest
 
 from clarion.cli import main
 from clarion.cli._protoc_binary import ProtocNotFoundError, find_protoc
+from support.limits import CHILD_SECONDS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -111,7 +112,7 @@ def test_generated_code_runs_on(major: int, implementation: str, made: Path) -> 
         env=_environment(major, implementation),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=CHILD_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -133,7 +134,7 @@ def test_the_generator_gives_the_same_on(major: int, made: Path, tmp_path: Path)
         env=_environment(major, "upb"),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=CHILD_SECONDS,
         check=False,
     )
     assert (done.stdout, done.returncode) == ("", 0), done.stderr

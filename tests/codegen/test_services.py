@@ -14,6 +14,7 @@ from clarion.cli._generation import GENERATED_KINDS, make_files
 from clarion.cli._protoc_binary import find_protoc
 from clarion.codegen import generate
 from clarion.codegen.layout import PROTOC_LAYOUT, Layout
+from support.limits import CHILD_SECONDS
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _FILES = ["options.proto", "bygone.proto"]
@@ -28,7 +29,9 @@ def _into_a_package(folder: Path, protos: Path) -> None:
     descriptors = folder / "set"
     command = [str(find_protoc()), f"-I{protos}", "--include_imports", "--include_source_info"]
     subprocess.run(
-        [*command, f"--descriptor_set_out={descriptors}", *_FILES], check=True, timeout=50
+        [*command, f"--descriptor_set_out={descriptors}", *_FILES],
+        check=True,
+        timeout=CHILD_SECONDS,
     )
     for name, text in generate(descriptors.read_bytes(), _FILES, Layout(_FILES)).items():
         (folder / name).unlink()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.limits import CHILD_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,7 +22,7 @@ def test_example(name: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=55,
+        timeout=CHILD_SECONDS,
     )
     assert done.returncode == 0, done.stdout
     if "skipped:" in done.stdout:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clarion.cli import _protoc_binary
+from support.limits import CHILD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,7 @@ def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=55,
+        timeout=CHILD_SECONDS,
     )
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.limits import CHILD_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -17,7 +19,7 @@ def test_examples() -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=55,
+        timeout=CHILD_SECONDS,
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout.endswith("all examples did what they should\n")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+
+from support.limits import CHILD_SECONDS
 
 pytest.importorskip(
     "opentelemetry.exporter.prometheus",
@@ -30,6 +33,9 @@ def test_telemetry() -> None:
     )
     with server:
         assert server.stdout is not None
+        # Its lines are waited for without a limit.
+        watchdog = threading.Timer(1.5 * CHILD_SECONDS, server.kill)
+        watchdog.start()
         try:
             port = server.stdout.readline().rpartition(" ")[2].strip()
             url = server.stdout.readline().partition(" ")[2].strip()
@@ -39,10 +45,11 @@ def test_telemetry() -> None:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=50,
+                timeout=CHILD_SECONDS,
             )
             assert done.stdout.splitlines() == promised, done.stderr
             server.send_signal(signal.SIGTERM)
             assert server.stdout.readline() == "Server stopped\n"
         finally:
+            watchdog.cancel()
             server.kill()

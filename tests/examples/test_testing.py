@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.limits import CHILD_SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "clarion.testing.pytest_plugin"
 
@@ -44,7 +46,7 @@ def test_example(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=55,
+        timeout=CHILD_SECONDS,
     )
     assert done.returncode == 0, done.stdout
     assert "7 passed" in done.stdout

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.limits import CHILD_SECONDS
+
 pytest.importorskip("google.protobuf")
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +23,7 @@ def test_example() -> None:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=55,
+        timeout=CHILD_SECONDS,
     )
     assert done.returncode == 0, done.stdout
     assert done.stdout.endswith("all examples did what they should\n")

@@ -15,6 +15,7 @@ from fuzz.meter import count_calls
 from fuzz.seeds import seeds
 from fuzz.strategies import inputs
 from fuzz.targets import NAMES, load
+from support.limits import CHILD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = {"hpack_differential": "hpack", "frames_differential": "hyperframe"}
@@ -109,7 +110,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=CHILD_SECONDS,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 import clarion.aio
 from clarion.interceptors.aio import CallInterceptor
 from clarion.status import StatusCode
+from support.servers import end_pool
 
 LIMIT = 60
 
@@ -116,7 +117,8 @@ class Rig:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.channel.close()
         await self.server.stop(None)
-        self.pool.shutdown()
+        # Not on the loop, which a handler on a thread may need to come to its end.
+        await asyncio.to_thread(end_pool, self.pool)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def told(*options):
         try:
             channel.unary_unary("/a.B/C")(b"", timeout=60)
         except grpc.RpcError as error:
-            server.stop(None).wait()
+            assert server.stop(None).wait(60)
             return error.details()
 assert told() == "Exception calling application: the text"
 assert told(("clarion.expose_exceptions", 0)) == "Exception calling application"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,9 @@ def test_the_programs() -> None:
         text=True,
     ) as server:
         assert server.stdout is not None
+        # The server outlives no failure of this test, which would wait for it.
+        watchdog = threading.Timer(2.5 * LIMIT, server.kill)
+        watchdog.start()
         port = server.stdout.readline().split()[-1]
         statuses = {}
         for name in ("foo.test.google.fr", "elsewhere.test"):
@@ -160,4 +164,5 @@ def test_the_programs() -> None:
             statuses[name] = done.returncode
         server.terminate()
         assert server.wait(LIMIT) == 0
+        watchdog.cancel()
     assert statuses == {"foo.test.google.fr": 0, "elsewhere.test": 1}

@@ -74,7 +74,7 @@ class Watching:
         self.watcher = kubernetes_api.Watcher(
             service, server, 0, Backoff(0.01, 0.02, lambda: 0.5), self.said.put
         )
-        self._thread = threading.Thread(target=self.watcher.run)
+        self._thread = threading.Thread(target=self.watcher.run, daemon=True)
         self._thread.start()
 
     def next(self) -> Any:

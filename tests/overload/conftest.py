@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -23,9 +24,10 @@ LIMIT = 60.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if FULL:
-            item.add_marker(pytest.mark.timeout(180))
+    here = Path(__file__).parent
+    # All items of the session come here.
+    for item in (each for each in items if each.path.is_relative_to(here)):
+        item.add_marker(pytest.mark.timeout(180))
         if not Memory.available:
             item.add_marker(pytest.mark.skip(reason="memory is measured by Linux's /proc"))
 
@@ -70,7 +72,7 @@ def start(front: str) -> Iterator[Start]:
         command = [sys.executable, "-m", "support.verified_server", front, "--grace=0.5"]
         process = LineProcess([*command, *arguments, *given])
         started.append(process)
-        port = process.receive()["port"]
+        port = process.receive(LIMIT)["port"]
         return Target(process, port, Memory(process.pid))
 
     try:

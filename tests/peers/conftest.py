@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support.peers import Pair, World, why_absent
+from support.processes import START_LIMIT
+
+HERE = Path(__file__).parent
 
 CLARION = ("clarion-sync", "clarion-aio")
 PEERS = ("grpc-sync", "grpc-aio", "js")
@@ -29,6 +33,13 @@ def _pairs() -> list[tuple[str, str]]:
     clarion += [(client, server) for client in PEERS for server in CLARION]
     clarion += [("grpc-sync", "clarion-uvloop"), ("clarion-uvloop", "grpc-aio")]
     return clarion + (among_peers if selftest else [])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # All tests of the run come by here. Those of this folder may have to start programs, more than one.
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(4 * START_LIMIT))
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_a_call(tree: Any) -> None:
             stub = hello_proto.GreeterStub(channel)
             assert stub.Say(hello_proto.Hello(name="x"), timeout=20).name == "Hello, x"
     finally:
-        server.stop(None).wait()
+        assert server.stop(None).wait(20)
 
 
 def test_imports_of_all_kinds(tree: Any) -> None:

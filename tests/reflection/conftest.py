@@ -13,6 +13,7 @@ import clarion.aio
 from clarion import reflection
 from support.libraries import LIMIT
 from support.loops import LoopThread
+from support.servers import end_pool
 from support.trial import POOL, handlers
 
 
@@ -45,7 +46,7 @@ def serve_sync() -> Iterator[Callable[..., str]]:
     yield start
     for server, pool in opened:
         server.stop(None).wait(LIMIT)
-        pool.shutdown(wait=True)
+        end_pool(pool)
 
 
 @pytest.fixture

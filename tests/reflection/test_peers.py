@@ -19,6 +19,7 @@ from clarion.cli import main
 from clarion.health import ServingStatus
 from support.libraries import LIMIT
 from support.loops import LoopThread
+from support.servers import end_pool
 from support.trial import POOL, SERVICE
 
 ABSENT = "grpcio-health-checking or grpcio-reflection is not installed for this Python"
@@ -92,7 +93,7 @@ def grpcio_server(peer: Any) -> Iterator[str]:
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(None).wait(LIMIT)
-    pool.shutdown(wait=True)
+    end_pool(pool)
 
 
 def test_grpcios_server(grpcio_server: str, loop: LoopThread) -> None:

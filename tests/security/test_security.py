@@ -18,6 +18,7 @@ from clarion.security.local import is_local_address
 from clarion.security.names import certificate_names, matches
 from clarion.security.sessions import SessionCache
 from support.credentials import certificate, key, pair
+from support.libraries import LIMIT
 
 
 def _client(name: str | None = None, expect: str = "localhost", **options: Any) -> TlsFilter:
@@ -351,9 +352,10 @@ def test_contexts_are_made_at_the_same_time() -> None:
         except Exception as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(LIMIT)
+        assert not thread.is_alive()
     assert not failures

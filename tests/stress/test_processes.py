@@ -10,6 +10,8 @@ import textwrap
 import pytest
 
 LIMIT = 60.0
+# There is much to do, and more than one wait, for a machine that is slow and busy.
+pytestmark = pytest.mark.timeout(4 * LIMIT)
 
 _COMMON = """
 import os, random, sys, threading, time

@@ -15,6 +15,8 @@ from clarion import aio
 from support.footprint import Footprint, settled
 
 LIMIT = 60.0
+# There is much to do, and more than one wait, for a machine that is slow and busy.
+pytestmark = pytest.mark.timeout(4 * LIMIT)
 
 
 async def _echo(request: bytes, context: Any) -> bytes:

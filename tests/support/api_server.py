@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import queue
-import socket
 import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from support.credentials import CERTIFICATES
+from support.http_servers import BoundedServer
+from support.libraries import LIMIT
 
 __all__ = ["ApiServer", "slice_of"]
-
-LIMIT = 20.0
 
 
 def slice_of(*ports: int, name: str = "web-1", version: str = "1") -> dict[str, Any]:
@@ -47,6 +46,7 @@ class ApiServer:
         self.requests: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.tokens: list[str | None] = []
         self._watches: set[queue.SimpleQueue[bytes]] = set()
+        self._closing = False
         self._lock = threading.Lock()
         owner = self
 
@@ -58,19 +58,13 @@ class ApiServer:
 
             def log_message(self, *arguments: Any) -> None: ...
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = False
-
-            def handle_error(self, request: Any, client_address: Any) -> None: ...
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        context = None
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(CERTIFICATES / "server.pem", CERTIFICATES / "server.key")
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
+        self._server = BoundedServer(Handler, context)
+        self.port = self._server.port
+        self._server.start()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         url = urlsplit(handler.path)
@@ -85,6 +79,8 @@ class ApiServer:
             status, body = self.answers.pop(0) if self.answers else (200, b"")
             if watches and status == 200 and not body:
                 self._watches.add(events)
+                if self._closing:
+                    events.put(b"")
         self.requests.put(f"watch {query['resourceVersion'][0]}" if watches else "list")
         if status != 200 or body:
             self._whole(handler, status, body)
@@ -113,7 +109,8 @@ class ApiServer:
         except OSError:
             return
         finally:
-            self._watches.discard(events)
+            with self._lock:
+                self._watches.discard(events)
 
     def send(self, kind: str, what: Any) -> None:
         """An event."""
@@ -131,11 +128,9 @@ class ApiServer:
         assert got == expected, got
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join(LIMIT)
+        self._server.refuse()
+        with self._lock:
+            # A watch that has been accepted may still be on its way.
+            self._closing = True
         self.send_raw(b"")
-        try:
-            self._server.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self._server.server_close()
+        self._server.close()

@@ -126,7 +126,7 @@ class Swarm:
         self._stop = threading.Event()
         for _ in range(size):
             self._connect(port)
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _connect(self, port: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.libraries import LIMIT, PATTERNS
+from support.servers import end_pool
 
 __all__ = ["PATH", "STYLES", "Log", "Rig", "every_kind", "expected", "handlers", "invoke", "styles"]
 
@@ -38,7 +39,7 @@ class Rig:
     def close(self) -> None:
         self.channel.close()
         assert self.server.stop(None).wait(LIMIT)
-        self.pool.shutdown()
+        end_pool(self.pool)
 
 
 def handlers(grpc: Any) -> dict[str, Any]:

@@ -26,9 +26,12 @@ class InteropServer:
         switches = [f"--use_tls={str(tls).lower()}", f"--web={str(web).lower()}"]
         flags = server_flags(["--port=0", *switches])
         target = self._aio if front_end == "aio" else self._sync
-        self._thread = threading.Thread(target=target, args=(library, flags))
+        self._thread = threading.Thread(target=target, args=(library, flags), daemon=True)
         self._thread.start()
-        assert self._started.wait(LIMIT)
+        if not self._started.wait(LIMIT):
+            # Should it come after all, it must not keep this process.
+            self._end.set()
+            raise AssertionError("the server did not start")
 
     def _serving(self, port: int) -> None:
         self.port = port

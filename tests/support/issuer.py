@@ -12,9 +12,10 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from concurrent import futures
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from support.http_servers import BoundedServer
 from support.libraries import LIMIT
 
 __all__ = [
@@ -146,24 +147,18 @@ class Issuer:
 
             def log_message(self, *_: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
-        )
+        self._server = BoundedServer(Handler)
 
     def __enter__(self) -> Issuer:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.gate.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        return f"http://127.0.0.1:{self._server.port}{path}"
 
     def _answer(self, handler: Any, body: bytes) -> None:
         form = dict(urllib.parse.parse_qsl(body.decode()))

@@ -66,8 +66,11 @@ class LoopThread:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-        self.run(cancel_all)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(LIMIT)
+        try:
+            self.run(cancel_all)
+        finally:
+            # Even if a task goes on: it must not take the processor from the tests that follow.
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(LIMIT)
         assert not self._thread.is_alive(), "the test's event loop did not stop"
         self.loop.close()

@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from support.clients import OpenCall, Outcome
-from support.libraries import Metadata
-from support.processes import LineProcess
+from support.libraries import LIMIT, Metadata
+from support.processes import START_LIMIT, LineProcess
 
 __all__ = ["NODE", "NodeClient"]
 
@@ -38,9 +38,9 @@ class _Program:
     def __init__(self, process: LineProcess) -> None:
         self._process = process
 
-    def __call__(self, **command: Any) -> dict[str, Any]:
+    def __call__(self, limit: float = LIMIT, **command: Any) -> dict[str, Any]:
         self._process.send(json.dumps(command))
-        answer: dict[str, Any] = self._process.receive()
+        answer: dict[str, Any] = self._process.receive(limit)
         assert "failure" not in answer, answer
         return answer
 
@@ -49,24 +49,44 @@ class _Program:
 
 
 class NodeClient:
-    """A grpc-js channel. Bytes messages only; compression by channel only."""
+    """A grpc-js channel. Bytes messages only; compression by channel only.
+
+    Args:
+        process: gives the program that is to be used; another one, when that one has failed. The channel is then made again.
+    """
 
     def __init__(
         self,
-        process: LineProcess,
+        process: Callable[[], LineProcess],
         target: str,
         *,
         options: Sequence[tuple[str, Any]] = (),
         compression: str | None = None,
     ) -> None:
-        self._program = _Program(process)
-        self._id = self._program.new_id()
+        self._find = process
+        self._process: LineProcess | None = None
         algorithms = {None: 0, "NoCompression": 0, "Deflate": 1, "Gzip": 2}
         merged = {
             **dict(options),
             "grpc.default_compression_algorithm": algorithms[compression],
         }
-        self._program(do="connect", id=self._id, target=target, options=merged)
+        self._target, self._options = target, merged
+        self._connected()
+
+    def _connected(self) -> _Program:
+        process = self._find()
+        if process is not self._process:
+            self._process, self._program = process, _Program(process)
+            self._id = self._program.new_id()
+            # The program may have been started just now.
+            self._program(
+                START_LIMIT,
+                do="connect",
+                id=self._id,
+                target=self._target,
+                options=self._options,
+            )
+        return self._program
 
     def open(
         self,
@@ -80,9 +100,10 @@ class NodeClient:
         **unsupported: Any,
     ) -> OpenCall:
         assert not unsupported, f"grpc-js has no {unsupported} per call"
-        call = self._program.new_id()
+        program = self._connected()
+        call = program.new_id()
         packed = None if requests is None else [_pack(bytes(each)) for each in requests]
-        self._program(
+        program(
             do="open",
             id=call,
             channel=self._id,
@@ -93,13 +114,14 @@ class NodeClient:
             timeout=timeout,
             waitForReady=bool(wait_for_ready),
         )
-        return _NodeCall(self._program, call)
+        return _NodeCall(program, call)
 
     def call(self, path: str, pattern: str, requests: Iterable[Any], **options: Any) -> Outcome:
         return self.open(path, pattern, requests, **options).finish()
 
     def close(self) -> None:
-        self._program(do="close", id=self._id)
+        if self._process is not None and self._process.alive:
+            self._program(do="close", id=self._id)
 
 
 class _NodeCall:

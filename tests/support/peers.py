@@ -22,7 +22,7 @@ from support.echo import CONTROL, ECHO, camel
 from support.libraries import Library, Metadata, load
 from support.loops import LoopThread, uvloop_factory
 from support.node import NODE, NodeClient
-from support.processes import LineProcess
+from support.processes import START_LIMIT, LineProcess
 from support.wiretap import Wiretap
 
 __all__ = ["Pair", "ServerProgram", "World", "expected", "requests_for", "script", "why_absent"]
@@ -77,7 +77,7 @@ class ServerProgram:
             command += ["--library", library, "--front-end", front_end, "--port", str(port)]
         self.process = LineProcess(command)
         try:
-            self.ports: dict[str, int] = self.process.receive()
+            self.ports: dict[str, int] = self.process.receive(START_LIMIT)
         except AssertionError:
             self.process.close()
             raise
@@ -112,9 +112,7 @@ class World:
     ) -> Client:
         options = list(options)
         if kind == "js":
-            if self._node is None:
-                self._node = LineProcess(["node", str(NODE / "client.js")])
-            return NodeClient(self._node, target, options=options, compression=compression)
+            return NodeClient(self._node_program, target, options=options, compression=compression)
         name, front_end = kind.split("-")
         library = load(name)
         arguments: dict[str, Any] = {
@@ -129,6 +127,13 @@ class World:
             self._loops[front_end] = LoopThread(*factories[front_end])
         loop = self._loops[front_end]
         return AioClient(library, target, loop, **arguments)
+
+    def _node_program(self) -> LineProcess:
+        if self._node is None or not self._node.alive:
+            if self._node is not None:
+                self._node.close()
+            self._node = LineProcess(["node", str(NODE / "client.js")])
+        return self._node
 
     def close(self) -> None:
         for server in self._servers.values():

@@ -16,7 +16,10 @@ from typing import Any
 
 from support.libraries import LIMIT
 
-__all__ = ["LineProcess", "free_port", "python_environment", "run_script"]
+__all__ = ["START_LIMIT", "LineProcess", "free_port", "python_environment", "run_script"]
+
+START_LIMIT = 3 * LIMIT
+"""Seconds in which a child's first answer must come: where all are busy, to start one takes long."""
 
 _TESTS = Path(__file__).resolve().parent.parent
 
@@ -44,12 +47,20 @@ def run_script(source: str, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 on which nobody listens, and which was not in use just now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on 127.0.0.1 on which nobody listens but who is told of it.
+
+    It stays taken while this process runs: the system gives it to no other test that asks for any port, here or in a
+    run beside this one, to which the client of this test would then talk. A server with SO_REUSEADDR or SO_REUSEPORT,
+    as all have, can listen on it.
+    """
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "SO_REUSEPORT"):
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    taken.bind(("127.0.0.1", 0))
+    port: int = taken.getsockname()[1]
+    taken.detach()
+    return port
 
 
 class LineProcess:
@@ -84,18 +95,34 @@ class LineProcess:
             self._lines.put(line)
         self._lines.put("")
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, and has answered in time so far."""
+        return self._child.poll() is None
+
     def send(self, line: str) -> None:
         assert self._child.stdin is not None
-        self._child.stdin.write(line + "\n")
-        self._child.stdin.flush()
-
-    def receive(self) -> Any:
-        """The next JSON line. Raises AssertionError with the child's stderr if none comes."""
         try:
-            line = self._lines.get(timeout=LIMIT)
+            self._child.stdin.write(line + "\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise AssertionError(f"{self._command} is gone; its stderr:\n{self.stderr()}") from None
+
+    def receive(self, limit: float = LIMIT) -> Any:
+        """The next JSON line.
+
+        Raises AssertionError with the child's stderr if none comes within `limit` seconds. The child is ended then: a later
+        answer would be taken for that to another question, and who asks it again would wait as long again.
+        """
+        try:
+            line = self._lines.get(timeout=limit)
         except queue.Empty:
             line = ""
-        assert line, f"{self._command} gave no answer; its stderr:\n{self.stderr()}"
+        if not line:
+            self.kill()
+            # For who asks once more.
+            self._lines.put("")
+            raise AssertionError(f"{self._command} gave no answer; its stderr:\n{self.stderr()}")
         return json.loads(line)
 
     def stderr(self) -> str:
@@ -128,7 +155,11 @@ class LineProcess:
             self.kill()
             code = self._child.returncode
         self._reader.join(LIMIT)
+        self._stderr.close()
+        # A pipe that is being read cannot be closed: that waits for the reader, where no signal gets through.
+        assert not self._reader.is_alive(), (
+            f"{self._command} has ended, but not what it started: its output is still open"
+        )
         assert self._child.stdout is not None
         self._child.stdout.close()
-        self._stderr.close()
         return code

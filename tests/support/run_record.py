@@ -40,6 +40,7 @@ class _Record:
         self._earlier = {name for name in known if name}
         self._file = path.open("a", encoding="utf-8")
         self._outcome = ("passed", "")
+        self._complete = False
 
     def _write(self, **line: Any) -> None:
         self._file.write(json.dumps(line) + "\n")
@@ -71,8 +72,17 @@ class _Record:
         if _RANKS[report.outcome] > _RANKS[self._outcome[0]]:
             self._outcome = (report.outcome, report.longreprtext)
 
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        # Not an interrupted session, nor one that an error of pytest itself ended.
+        self._complete = exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.TESTS_FAILED,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        )
+
     def pytest_unconfigure(self) -> None:
-        self._write(complete=True)
+        if self._complete:
+            self._write(complete=True)
         self._file.close()
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, Protocol
 
@@ -10,7 +13,7 @@ from support.handlers import Method, aio_handler, sync_handler
 from support.libraries import LIMIT, Library
 from support.loops import LoopThread
 
-__all__ = ["AioServer", "Server", "SyncServer", "generic_handlers"]
+__all__ = ["AioServer", "Server", "SyncServer", "end_pool", "generic_handlers", "thread_pool"]
 
 Options = Sequence[tuple[str, Any]]
 
@@ -51,6 +54,25 @@ def add_port(server: Any, address: str, credentials: Any) -> int:
     else:
         port = server.add_secure_port(address, credentials)
     return port
+
+
+def end_pool(pool: futures.ThreadPoolExecutor) -> None:
+    """Wait until all handlers are over; a bound, for a handler that is not would keep the test run for good."""
+    pool.shutdown(wait=False)
+    give_up = time.monotonic() + LIMIT
+    for thread in list(pool._threads):
+        thread.join(max(give_up - time.monotonic(), 0))
+        assert not thread.is_alive(), "a handler did not end"
+
+
+@contextlib.asynccontextmanager
+async def thread_pool(workers: int) -> AsyncIterator[futures.ThreadPoolExecutor]:
+    """A pool for handlers beside a loop, which goes on while they come to their end: they may wait for it."""
+    pool = futures.ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        await asyncio.to_thread(end_pool, pool)
 
 
 class SyncServer:
@@ -95,7 +117,7 @@ class SyncServer:
 
     def close(self) -> None:
         self.stop(None)()
-        self._pool.shutdown(wait=True)
+        end_pool(self._pool)
 
 
 class AioServer:

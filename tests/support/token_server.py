@@ -10,6 +10,8 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
+from support.http_servers import BoundedServer
+
 __all__ = ["Asked", "TokenServer"]
 
 
@@ -62,17 +64,9 @@ class TokenServer:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                # A client that leaves early is what some tests are about.
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        if context is not None:
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        self._server = BoundedServer(Handler, context)
+        self.host = f"127.0.0.1:{self._server.port}"
         self.url = f"http{'s' if context else ''}://{self.host}/token"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def _tokens(self, asked: Asked) -> tuple[int, Any]:
         return 200, {
@@ -82,10 +76,8 @@ class TokenServer:
         }
 
     def __enter__(self) -> TokenServer:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()

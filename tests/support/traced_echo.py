@@ -11,6 +11,8 @@ import clarion
 import clarion.aio
 from clarion.call_tracing import CLIENT_TRACING, SERVER_TRACING
 from support.call_events import ClientEvents, ServerEvents
+from support.libraries import LIMIT
+from support.servers import end_pool
 
 __all__ = [
     "PATTERNS",
@@ -114,8 +116,8 @@ class Rig:
 
     def close(self) -> None:
         self.channel.close()
-        self.running.stop(5).wait()
-        self._pool.shutdown()
+        assert self.running.stop(5).wait(LIMIT)
+        end_pool(self._pool)
 
 
 def run_aio(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import clarion
@@ -13,7 +15,23 @@ from clarion import aio
 from support.loops import LoopThread
 from support.verified_calls import AioCaller, Ledger, Planner, SyncCaller
 
-__all__ = ["AioLoad", "SyncLoad"]
+__all__ = ["AioLoad", "SyncLoad", "loads_end"]
+
+_loads: weakref.WeakSet[SyncLoad | AioLoad] = weakref.WeakSet()
+
+
+@contextlib.contextmanager
+def loads_end() -> Iterator[None]:
+    """All loads make their last calls when the block is left, however that is.
+
+    A test that fails leaves no threads and tasks behind that call, one failing call after another, and take the
+    processor from all tests that follow.
+    """
+    try:
+        yield
+    finally:
+        for load in list(_loads):
+            load.end()
 
 
 class SyncLoad:
@@ -34,9 +52,12 @@ class SyncLoad:
         self._pause = pause
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, args=(random.Random(f"{seed}/{number}"),))
+            threading.Thread(
+                target=self._work, args=(random.Random(f"{seed}/{number}"),), daemon=True
+            )
             for number in range(callers)
         ]
+        _loads.add(self)
         for thread in self._threads:
             thread.start()
 
@@ -47,9 +68,13 @@ class SyncLoad:
             if self._pause:
                 self._stop.wait(self._pause)
 
+    def end(self) -> None:
+        """Begin no more calls."""
+        self._stop.set()
+
     def stop(self, patience: float) -> bool:
         """Let calls end; return whether all did within `patience` seconds."""
-        self._stop.set()
+        self.end()
         for thread in self._threads:
             thread.join(patience)
         return not any(thread.is_alive() for thread in self._threads)
@@ -87,6 +112,7 @@ class AioLoad:
         else:
             self.channel = aio.secure_channel(target, credentials, options=options)
         self._work = loop.start(self._all, seed, callers)
+        _loads.add(self)
 
     async def _all(self, seed: object, callers: int) -> None:
         await asyncio.gather(
@@ -100,9 +126,13 @@ class AioLoad:
             # A call that fails at once must not keep the loop to itself.
             await asyncio.sleep(self._pause)
 
+    def end(self) -> None:
+        """Begin no more calls."""
+        self._stopping = True
+
     def stop(self, patience: float) -> bool:
         """Let calls end; return whether all did within `patience` seconds."""
-        self._stopping = True
+        self.end()
         try:
             self._work.result(patience)
         except TimeoutError:

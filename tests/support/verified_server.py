@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import queue
 import resource
 import signal
 import sys
@@ -52,12 +53,13 @@ def _sync(args: argparse.Namespace, witness: Witness) -> None:
     )
     server.add_registered_method_handlers(SERVICE, handlers("sync", witness, args.pause))
     port = server.add_insecure_port(f"127.0.0.1:{args.port}")
-    over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: over.set())
-    _when_input_ends(over.set)
+    # Not an event, whose lock the handler of a signal would wait for if the signal struck as `wait` has it.
+    over: queue.SimpleQueue[None] = queue.SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: over.put(None))
+    _when_input_ends(lambda: over.put(None))
     server.start()
     _say(port=port)
-    over.wait()
+    over.get()
     server.stop(args.grace).wait()
     pool.shutdown()
 

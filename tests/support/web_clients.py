@@ -12,9 +12,18 @@ import pytest
 
 from support.libraries import LIMIT
 
-__all__ = ["Answer", "Http1Client", "Http2Client", "WebClient"]
+__all__ = ["Answer", "Http1Client", "Http2Client", "WebClient", "read_until"]
 
 Headers = dict[str, str]
+
+
+def read_until(sock: Any, what: bytes, received: bytes = b"") -> bytes:
+    """`received` and what comes behind it, up to some piece with `what`. Fails if the connection ends before."""
+    while what not in received:
+        data = sock.recv(65536)
+        assert data, f"the connection ended without {what!r}: {received[-1000:]!r}"
+        received += data
+    return received
 
 
 @dataclass

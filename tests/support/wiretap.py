@@ -6,6 +6,8 @@ import contextlib
 import socket
 import threading
 
+from support.libraries import LIMIT
+
 __all__ = ["Wiretap"]
 
 
@@ -21,15 +23,18 @@ class Wiretap:
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target))
-                self._sockets += [client, server]
+                self._sockets.append(client)
+                server = socket.create_connection(("127.0.0.1", self._target), LIMIT)
+                self._sockets.append(server)
                 for each in client, server:
+                    each.settimeout(None)
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for source, sink, name in (client, server, "sent"), (server, client, "received"):
                     threading.Thread(
@@ -44,7 +49,12 @@ class Wiretap:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        for each in (self._listener, *self._sockets):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        # First, so that no connection is missed.
+        self._accepting.join(LIMIT)
+        for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -60,6 +61,15 @@ def channel(request: pytest.FixtureRequest, faults: FaultInjector) -> Iterator[A
         )
     server.stop(None).wait(LIMIT)
     pool.shutdown()
+
+
+def until(done: Callable[[], bool], clock: FakeClock, step: float) -> None:
+    """Move the clock in steps, with time for other threads between them, until something is done."""
+    give_up = time.monotonic() + LIMIT
+    while not done():
+        assert time.monotonic() < give_up, "it did not happen"
+        clock.advance(step)
+        time.sleep(0.001)
 
 
 def _call_all(channel: Any) -> list[Any]:
@@ -150,13 +160,11 @@ def test_a_delay_at_the_server_lasts_by_the_clock_and_ends_with_the_call() -> No
             call = one.future(b"")
             short = one.future(b"", timeout=50)
             # Until both are held up, on threads of the pool, nothing is due.
-            while faults.injected < 2:
-                clock.advance(0)
+            until(lambda: faults.injected == 2, clock, 0)
             clock.advance(51)
             assert short.code() is StatusCode.DEADLINE_EXCEEDED
             assert not call.done()
-            while not call.done():
-                clock.advance(10)
+            until(call.done, clock, 10)
             assert call.result() == b"ok"
         server.stop(None).wait(LIMIT)
     pool.shutdown()
@@ -166,10 +174,8 @@ def test_a_delay_at_the_client_is_part_of_the_timeout() -> None:
     pool = ThreadPoolExecutor(1)
     faults = FaultInjector(Fault(delay=100))
     ended: list[Any] = []
-    looks = threading.Event()
 
     def call(channel: Any) -> None:
-        looks.set()
         try:
             channel.unary_unary("/S/One")(b"", timeout=50)
         except clarion.RpcError as error:
@@ -180,11 +186,9 @@ def test_a_delay_at_the_client_is_part_of_the_timeout() -> None:
         server.start()
         with server.in_process_channel() as plain:
             channel = clarion.intercept_channel(plain, faults.client_interceptor())
-            thread = threading.Thread(target=call, args=(channel,))
+            thread = threading.Thread(target=call, args=(channel,), daemon=True)
             thread.start()
-            while thread.is_alive():
-                clock.advance(10)
-            thread.join()
+            until(lambda: not thread.is_alive(), clock, 10)
         server.stop(None).wait(LIMIT)
     assert ended == [StatusCode.DEADLINE_EXCEEDED]
     pool.shutdown()

@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+# A child may take a minute, and what became of it is still to be shown.
+pytestmark = pytest.mark.timeout(180)
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 PROGRAM = """
 import sys

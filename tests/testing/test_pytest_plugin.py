@@ -7,6 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+# A child may take a minute, and what became of it is still to be shown.
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "clarion.testing.pytest_plugin"
 

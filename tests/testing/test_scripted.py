@@ -226,7 +226,7 @@ class Words:
     """A servicer."""
 
     def __init__(self) -> None:
-        self.ended = threading.Event()
+        self.waits, self.ended = threading.Event(), threading.Event()
         self.left: list[Any] = []
 
     def UnUn(self, request: Any, context: Any) -> Any:
@@ -237,6 +237,7 @@ class Words:
         if request.value == "wait":
             self.left.append(context.time_remaining())
             context.add_callback(self.ended.set)
+            self.waits.set()
             self.ended.wait(LIMIT)
         context.send_initial_metadata((("i", dict(context.invocation_metadata())["k"]),))
         context.set_trailing_metadata((("t", "2"),))
@@ -323,6 +324,8 @@ def test_a_servicer_fails(server: Any, word: str, code: str, text: str) -> None:
 
 def test_a_deadline_passes_when_time_does(server: Any, time: Any, words: Words) -> None:
     rpc = server.invoke_unary_unary(UN_UN, (("k", "v"),), _word("wait"), 10)
+    # A call that is over before its handler asks has no callbacks.
+    assert words.waits.wait(LIMIT)
     time.sleep_for(9)
     time.sleep_until(START + 10)
     _, _, code, _ = rpc.termination()

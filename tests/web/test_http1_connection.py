@@ -331,6 +331,89 @@ def test_what_is_doubtful_is_refused_and_ends_the_connection(what: str) -> None:
     assert all(stream.abort is not None for stream in rig.streams)
 
 
+class Heads(Recorded):
+    """Keeps the list itself."""
+
+    def headers_received(self, headers: Any, end_stream: bool) -> None:
+        self.fields = headers
+
+
+def _heads(*requests: bytes, **options: Any) -> list[Any]:
+    """The header lists of requests on one connection, each of which is answered."""
+    rig = Rig(**options)
+    streams: list[Heads] = []
+
+    def make(connection: Any, stream_id: int) -> Heads:
+        streams.append(Heads(connection, stream_id))
+        return streams[-1]
+
+    rig.connection._stream_factory = make
+    for request in requests:
+        rig.receive(request)
+        streams[-1].answer(b"yes")
+        assert b"yes" in rig.sent()
+    return [stream.fields for stream in streams]
+
+
+def test_a_head_that_comes_again_is_read_once() -> None:
+    plain = POST + b"content-length: 0\r\n\r\n"
+    again, same = _heads(plain, plain)
+    assert again is same
+    others = [
+        plain.replace(b"POST", b"PUT"),
+        plain.replace(b"/a.B/C", b"/a.B/D"),
+        plain.replace(b"x.example", b"y.example"),
+        plain.replace(b"0\r\n\r\n", b"1\r\n\r\nx"),
+        plain.replace(b"content-length: 0", b"transfer-encoding: chunked") + b"0\r\n\r\n",
+        plain.replace(b"Host", b"k: v\r\nHost"),
+    ]
+    for other in others:
+        first, second, third = _heads(plain, other, plain)
+        assert first is not second
+        assert first is not third
+        assert first.fields == third.fields
+
+
+def test_large_heads_are_not_kept() -> None:
+    large = POST + b"k: %b\r\ncontent-length: 0\r\n\r\n" % (b"v" * 3000)
+    first, second = _heads(large, large)
+    assert first is not second
+    assert first.fields == second.fields
+
+
+def test_what_is_left_of_a_head_that_comes_again() -> None:
+    """The body's length is told anew, although it is the same."""
+    rig = Rig(max_discard=10)
+    for _ in range(2):
+        rig.receive(POST + b"content-length: 12\r\n\r\n", b"123456789012")
+        rig.stream.answer(b"yes")
+        assert b"connection: close" not in rig.sent()
+    rig.receive(POST + b"content-length: 12\r\n\r\n")
+    rig.stream.answer(b"no")
+    assert b"connection: close" in rig.sent()
+
+
+def test_answers_that_are_alike_and_are_not() -> None:
+    rig = Rig()
+    request = POST + b"content-length: 0\r\n\r\n"
+    said = []
+    large = (*OK, (b"k", b"v" * 3000))
+    for fields in (OK, OK, ((b":status", b"404"), *OK[1:]), OK, large, large, OK):
+        rig.receive(request)
+        rig.stream.answer(b"yes", fields)
+        said.append(rig.sent())
+    assert said[0] == said[1] == said[3] == said[6]
+    assert said[2] == said[0].replace(b"200 OK", b"404 Not Found")
+    assert said[4] == said[5]
+    assert b"v" * 3000 in said[4]
+    # The same answer, and the last one.
+    rig.receive(request)
+    rig.connection.drain()
+    rig.stream.answer(b"yes")
+    assert b"connection: close" in rig.sent()
+    assert rig.observer.reason is not None
+
+
 def test_the_target_may_be_absolute() -> None:
     rig = Rig()
     rig.receive(b"POST http://y.example/a.B/C?q HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
@@ -490,6 +573,8 @@ def test_an_answer_before_the_end_of_a_request_that_was_held_back() -> None:
 def test_who_would_rather_speak_another_protocol_is_answered_in_this_one() -> None:
     rig = Rig()
     rig.receive(POST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n" + BODIES["length"])
+    # Nothing came behind it that would have to wait.
+    rig.receive(b"")
     assert not rig.connection.held
     assert b"upgrade" not in rig.stream.fields
     rig.receive(POST, b"\r\n")
@@ -559,6 +644,29 @@ def test_patience_with_heads_and_between_requests() -> None:
     used.sent()
     assert clock.run(40) == b""
     assert used.connection.closed
+
+
+def test_nothing_is_kept_of_the_last_request_for_long() -> None:
+    rig = Rig(idle_timeout=20)
+    clock = Clock(rig)
+
+    def ask() -> Any:
+        rig.connection._stream_factory = Heads
+        rig.receive(POST + b"content-length: 0\r\n\r\n")
+        stream: Any = rig.connection._stream
+        assert rig.connection.request is not None
+        stream.answer()
+        rig.sent()
+        return stream.fields
+
+    first = ask()
+    clock.run(4)
+    assert ask() is first
+    clock.run(12)
+    assert rig.connection.request is None
+    again = ask()
+    assert again is not first
+    assert again.fields == first.fields
 
 
 def test_patience_with_bodies() -> None:

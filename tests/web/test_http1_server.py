@@ -19,6 +19,7 @@ from support.front_end import SERVICE, FrontEnd
 from support.handlers import ServerCall
 from support.libraries import LIMIT
 from support.simple import ECHOES, Hang
+from support.web_clients import read_until
 
 HEAD = b"POST /test.Service/UnaryUnary HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/proto\r\n"
 PLAIN = HEAD + b"Content-Length: 5\r\n\r\nhello"
@@ -96,8 +97,7 @@ def test_pipelined_requests(front: FrontEnd, opened: list[socket.socket]) -> Non
     sock = dial(front.serve(ECHOES, options=web()), opened)
     sock.sendall(b"".join(PLAIN.replace(b"hello", b"%05d" % n) for n in range(50)))
     received = until(sock, b"HTTP/1.1 200 OK\r\n", 50)
-    while b"00049" not in received:
-        received += sock.recv(65536)
+    received = read_until(sock, b"00049", received)
     assert [received.index(b"%05d" % n) for n in range(50)] == sorted(
         received.index(b"%05d" % n) for n in range(50)
     )

@@ -11,7 +11,7 @@ import pytest
 import clarion
 from clarion import aio
 from support.credentials import client_tls, server_tls
-from support.libraries import load
+from support.libraries import LIMIT, load
 from support.loops import LoopThread
 
 
@@ -50,7 +50,7 @@ def serve() -> Iterator[Callable[..., int]]:
 
     yield start
     for server in servers:
-        server.stop(None).wait()
+        assert server.stop(None).wait(LIMIT), "the server did not stop"
     pool.shutdown()
 
 

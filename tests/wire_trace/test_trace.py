@@ -258,6 +258,7 @@ except clarion.RpcError as error:
 """
 
 
+@pytest.mark.timeout(180)
 def test_by_the_environment(tmp_path: Path) -> None:
     out = tmp_path / "trace.txt"
     variables = {"CLARION_TRACE": "calls,connections", "CLARION_TRACE_FILE": str(out)}

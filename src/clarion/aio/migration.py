@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ThreadServicerContext", "run_plain"]
 
 _END = object()
+# How often a thread that waits for the loop looks whether there still is one, in seconds.
+_LOOK = 5.0
 
 
 class ThreadServicerContext:
@@ -158,7 +160,18 @@ class ThreadServicerContext:
         return self._context.details()
 
     def _wait(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._call.link.loop).result()
+        loop = self._call.link.loop
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        while not future.done():
+            try:
+                return future.result(_LOOK)
+            except TimeoutError:
+                # A loop that is closed answers no more, and the interpreter waits for this thread when it exits.
+                if loop.is_closed():
+                    raise RuntimeError(
+                        "the server's event loop was closed while this handler waited for it; stop the server first"
+                    ) from None
+        return future.result()
 
 
 def _requests(context: ThreadServicerContext) -> Iterator[Any]:
