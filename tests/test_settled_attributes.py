@@ -30,6 +30,25 @@ def test_names_of_all_bases_are_settled() -> None:
     assert vars(Both()) == {}
 
 
+def test_properties_are_left_alone() -> None:
+    class Base(SettledAttributes):
+        _set_later = ("name",)
+        name = "plain"
+
+    class Guarded(Base):
+        @property
+        def name(self) -> str:  # type: ignore[override]
+            return self._name
+
+        @name.setter
+        def name(self, value: str) -> None:
+            self._name = value.upper()
+
+    guarded = Guarded()
+    guarded.name = "given"
+    assert guarded.name == "GIVEN"
+
+
 # Fifty calls that are all begun before the first one ends, and then one more.
 BURST = """
 import asyncio, sys, threading

@@ -24,4 +24,6 @@ class SettledAttributes:
         model = cls.__new__(cls)
         for base in reversed(cls.__mro__):
             for name in base.__dict__.get("_set_later", ()):
-                object.__setattr__(model, name, None)
+                # A property stands for an attribute of another name, and would have a whole instance.
+                if not hasattr(getattr(cls, name, None), "__set__"):
+                    object.__setattr__(model, name, None)

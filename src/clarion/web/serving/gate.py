@@ -45,10 +45,11 @@ class CallTypes:
         self._site = site
         name = kind.__name__
         codecs = Codecs()
-        members = {"method": _property(codecs), "_method": None, "unpack": _unpack(kind)}
+        named = {"_method": None, "_set_later": ("_method",)}
+        members = {**named, "method": _property(codecs), "unpack": _unpack(kind)}
         self.web = type(f"Web{name}", (kind,), members)
         self.gated = type(f"Gated{name}", (_Gate, kind), {"types": self})
-        members = {"method": _encoded(Codecs()), "_method": None}
+        members = {**named, "method": _encoded(Codecs())}
         self.encoded = type(f"Encoded{name}", (kind,), members)
 
     def open_stream(
