@@ -75,8 +75,13 @@ def test_modules_that_cannot_be_imported(run: Callable[[str], Any]) -> None:
     assert "nothing_of_that_name" in result.failures[0]
     result = run("def test_good(): pass", "raise ValueError('not now')")
     assert (result.passed, result.failed) == (1, 1)
-    result = run("pytest.skip('not here', allow_module_level=True)")
-    assert (result.failed, result.skipped, result.ok) == (0, 1, True)
+    result = run("pytest.skip('not here', allow_module_level=True)", "def test_good(): pass")
+    assert (result.passed, result.failed, result.skipped, result.ok) == (1, 0, 1, True)
+
+
+def test_a_run_without_tests_fails(run: Callable[[str], Any]) -> None:
+    result = run("")
+    assert (result.failed, result.ok, result.again) == (1, False, None)
 
 
 HANGS = """

@@ -36,8 +36,6 @@ _FAILURE_LINES = 60
 _STACK_LINES = 150
 # A module that cannot be imported keeps no other one from being run.
 _EVERYTHING = ["--continue-on-collection-errors"]
-# What pytest exits with where it found no test; so does the rest of a run behind its last one.
-_NOTHING_TO_RUN = 5
 
 
 @dataclass
@@ -190,8 +188,8 @@ def _read(path: Path) -> _Record:
         try:
             line = json.loads(text)
         except ValueError:
-            # It is being written.
-            break
+            # It is being written, or was when its process was ended.
+            continue
         record.complete = "complete" in line
         record.at_work = line.get("begun", "")
         if "test" not in line:
@@ -233,7 +231,7 @@ def _result(
         f"{test}\n{_tail(text, _STACK_LINES if test in hung else _FAILURE_LINES)}"
         for test, text in failed.items()
     ]
-    if not record.complete or (not failed and code not in (0, _NOTHING_TO_RUN)):
+    if not record.complete or (code and not failed):
         print(f"pytest ended with exit code {code}", flush=True)
         result.failed += 1
         result.ok = False

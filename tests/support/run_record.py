@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 class _Record:
     def __init__(self, path: Path) -> None:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        known = (line.get("test") or line.get("begun") for line in map(json.loads, lines))
-        self._earlier = {name for name in known if name}
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        self._earlier = set(_names(text))
         self._file = path.open("a", encoding="utf-8")
+        if text and not text.endswith("\n"):
+            # The process before was ended while it wrote.
+            self._file.write("\n")
         self._outcome = ("passed", "")
         self._complete = False
 
@@ -84,6 +86,16 @@ class _Record:
         if self._complete:
             self._write(complete=True)
         self._file.close()
+
+
+def _names(text: str) -> Iterator[str]:
+    for each in text.splitlines():
+        try:
+            line = json.loads(each)
+        except ValueError:
+            continue
+        if name := line.get("test") or line.get("begun"):
+            yield name
 
 
 def _limit(item: pytest.Item) -> float:

@@ -162,6 +162,21 @@ def test_no_more_connections_than_the_limit() -> None:
     assert len(wire.attempts) == 4
 
 
+def test_connections_that_are_there_at_once() -> None:
+    """As those of Unix sockets."""
+    wire = Wire()
+    core = wire.core()
+    wire.calls(core, 1)
+    (address, _) = wire.attempts[0]
+    wire.answers[address] = wire.make
+    wire.let()
+    assert len(wire.attempts) == 1
+    wire.calls(core, 2)
+    assert len(wire.attempts) == 3
+    wire.calls(core, 20)
+    assert len(wire.attempts) == len(wire.busy()) == 23
+
+
 def test_a_connection_that_is_free_is_used_before_others_are_there() -> None:
     wire = Wire()
     core = wire.core()
