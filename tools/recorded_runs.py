@@ -31,7 +31,7 @@ _EXIT = 120.0
 _SUITE_SECONDS = 2700.0
 _HUNG_TESTS = 3
 # More failures than these at once are no accident.
-_UNSTEADY = 4
+_UNSTEADY = 8
 _FAILURE_LINES = 60
 _STACK_LINES = 150
 # A module that cannot be imported keeps no other one from being run.
