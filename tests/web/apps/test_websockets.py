@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import queue
 import socket
 import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +30,8 @@ from support.websockets import Closed, WebSocketClient, client_frame
 pytest.importorskip("wsproto", reason="wsproto is not installed")
 
 from wsproto.events import Ping, Pong, TextMessage
+
+from clarion.web.apps.websocket.turn import WebSocketTurn
 
 Open = Callable[..., WebSocketClient]
 
@@ -271,6 +275,83 @@ def test_an_application_that_ends(
         log.until("failed for b'GET' b'/'")
 
 
+class Failures(logging.Handler):
+    """How loud it is said that applications failed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "application failed" in record.getMessage():
+            self.levels.put(record.levelno)
+
+
+@pytest.fixture
+def failures() -> Iterator[Failures]:
+    logger = logging.getLogger("clarion.web.apps.asgi")
+    handler = Failures()
+    level, propagate = logger.level, logger.propagate
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = propagate
+
+
+@pytest.mark.parametrize("who", ["the client", "bad frames", "idleness", "the server", "itself"])
+def test_an_application_that_raises_when_its_websocket_has_ended(
+    sites: Any, open_websocket: Open, failures: Failures, who: str
+) -> None:
+    async def serve(app: App, scope: Any, receive: Any, send: Any) -> None:
+        await send(ACCEPT)
+        if who == "itself":
+            await send(CLOSE)
+        # As frameworks do with it.
+        raise RuntimeError((await receive())["code"])
+
+    idle = 0.2 if who == "idleness" else 1000.0
+    server = sites.asgi(App(serve), websocket=WebSocketLimits(idle_timeout=idle))
+    client = open_websocket(server)
+    stopped = None
+    if who == "the client":
+        client.close()
+    elif who == "bad frames":
+        client.raw(b"\x81\x01a")
+    elif who == "the server":
+        stopped = server.stop(LIMIT)
+    # What ends without it being the application's doing is no failure of the application's.
+    expected = logging.ERROR if who == "itself" else logging.DEBUG
+    assert failures.levels.get(timeout=LIMIT) == expected
+    client.close_socket()
+    if stopped is not None:
+        stopped()
+
+
+def test_receiving_leaves_others_their_turn() -> None:
+    exchange: Any = SimpleNamespace(do=lambda function: ("a", False))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def receive_all() -> None:
+        turn = WebSocketTurn(exchange, asyncio.Event())
+        beside = asyncio.create_task(other())
+        assert await turn.receive() == {"type": "websocket.connect"}
+        for _ in range(160):
+            assert (await turn.receive())["text"] == "a"
+        beside.cancel()
+
+    asyncio.run(receive_all())
+    assert turns >= 9
+
+
 TEXT = {"type": "websocket.send", "text": "a"}
 START = {"type": "websocket.http.response.start", "status": 400}
 BODY = {"type": "websocket.http.response.body"}
@@ -487,7 +568,13 @@ def test_requests_that_are_refused(
     assert client.status == status
     assert words in client.body
     if status == 426:
-        assert dict(client.fields)["sec-websocket-version"] == "13"
+        fields = dict(client.fields)
+        assert fields["sec-websocket-version"] == "13"
+        assert fields["upgrade"] == "websocket"
+        assert fields["connection"] == "upgrade"
+        # And the connection goes on.
+        client.raw(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert client.sock.recv(12) == b"HTTP/1.1 200"
 
 
 def test_where_websockets_are_not_served(

@@ -111,7 +111,7 @@ class AsgiRunner:
             raise
         except BaseException as error:
             # SystemExit would end the loop, with everything else on it; of groups with a cancellation nobody would hear.
-            expected = exchange.gone and not isinstance(error, BadAnswer)
+            expected = exchange.ended_by_others and not isinstance(error, BadAnswer)
             _LOG.log(
                 logging.DEBUG if expected else logging.ERROR,
                 "the ASGI application failed for %r %r, asked by %s",

@@ -145,6 +145,11 @@ class Exchange:
         return self.gone or self.done
 
     @property
+    def ended_by_others(self) -> bool:
+        """Whether it is over, and not by what the application did; what that raises then is no failure of its own."""
+        return self.gone
+
+    @property
     def answered(self) -> bool:
         """Whether the application's answer is complete."""
         return self.done and not self.gone
@@ -284,7 +289,9 @@ class Exchange:
         """Answer in the application's place."""
         if self.over:
             return
-        head = AnswerHead(status, (_TEXT, *fields), self.request.method)
+        head = AnswerHead(status, (_TEXT,), self.request.method)
+        # They are the server's own, and may be of the connection.
+        head.fields += fields
         self.write(head, why.encode("utf-8", "replace") + b"\n", True)
         self.wake()
 

@@ -69,6 +69,8 @@ class WebSocketExchange(Exchange):
         # This side is closed, and the client's is waited for; or nothing is read any more.
         self._closing = False
         self._ended = False
+        # The application said the close, or is what failed.
+        self._closed_by_app = False
         self._waiting_pong: bytes | None = None
         # Messages both ways, and how many there were when it was last looked.
         self._messages = self._messages_seen = 0
@@ -79,6 +81,10 @@ class WebSocketExchange(Exchange):
         self._lost = "the client was given up"
 
     is_websocket = True
+
+    @property
+    def ended_by_others(self) -> bool:
+        return self.gone or (self.end is not None and not self._closed_by_app)
 
     # What the application does: each within `do`
 
@@ -148,9 +154,12 @@ class WebSocketExchange(Exchange):
         self._stream.send_piece(frame)
 
     def close(self, code: int, reason: str) -> None:
-        """Close this side, and give the client `close_timeout` to close its own."""
-        if self.over:
-            return
+        """Close this side, as the application says, and give the client `close_timeout` to close its own."""
+        if not self.over:
+            self._closed_by_app = True
+            self._close(code, reason)
+
+    def _close(self, code: int, reason: str) -> None:
         self._say_close(code, reason)
         self._closing = True
         self._inbox.clear()
@@ -196,7 +205,8 @@ class WebSocketExchange(Exchange):
 
     def going_away(self) -> None:
         """See `OtherProtocol`."""
-        self.close(_GOING_AWAY, _STOPPED)
+        if not self.over:
+            self._close(_GOING_AWAY, _STOPPED)
 
     # What the stream says
 
@@ -365,7 +375,7 @@ class WebSocketExchange(Exchange):
         if self._quiet < _LOOKS:
             self._later("idle", seconds / _LOOKS, self._look_idle)
         else:
-            self.close(_GOING_AWAY, f"no message came or went within {seconds:g} s (idle_timeout)")
+            self._close(_GOING_AWAY, f"no message came or went within {seconds:g} s (idle_timeout)")
 
     def _close_late(self) -> None:
         seconds = self._bounds.close_timeout

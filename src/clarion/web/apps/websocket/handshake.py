@@ -60,8 +60,11 @@ class Handshake:
         if version != _VERSION:
             # §4.4
             status = 400 if version is None else 426
-            versions = ((b"sec-websocket-version", _VERSION),)
-            raise HttpRefusal(status, "the WebSocket's version is not 13", versions)
+            said: Fields = ((b"sec-websocket-version", _VERSION),)
+            if version is not None:
+                # RFC 9110 §15.5.22
+                said += ((b"upgrade", b"websocket"), (b"connection", b"upgrade"))
+            raise HttpRefusal(status, "the WebSocket's version is not 13", said)
         self._key = lists.get(b"sec-websocket-key", b"")
         if not _is_key(self._key):
             raise HttpRefusal(400, "sec-websocket-key is not 16 bytes in base64")
