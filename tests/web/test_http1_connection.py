@@ -779,3 +779,33 @@ def test_a_status_without_a_phrase() -> None:
     rig.receive(POST + b"Content-Length: 0\r\n\r\n")
     rig.stream.answer(fields=((b":status", b"299"), (b"content-length", b"0")))
     assert rig.sent().startswith(b"HTTP/1.1 299 \r\n")
+
+
+def test_trailers_follow_the_body() -> None:
+    rig = Rig()
+    rig.receive(b"GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n")
+    stream, connection = rig.stream, rig.connection
+    connection.send_headers(stream, OK)
+    connection.send_message(stream, b"", b"hi")
+    connection.send_trailers(stream, ((b"x-sum", b"1"),))
+    assert rig.sent().endswith(b"2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n")
+    connection.send_trailers(stream, ((b"x-sum", b"2"),))
+    assert rig.sent() == b""
+    # And the connection goes on.
+    rig.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    rig.stream.answer(b"there")
+    assert rig.sent().endswith(b"there\r\n0\r\n\r\n")
+
+
+def test_trailers_wait_behind_what_is_parked() -> None:
+    rig = Rig()
+    rig.receive(b"GET / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\n\r\n")
+    stream, connection = rig.stream, rig.connection
+    connection.send_headers(stream, OK)
+    rig.sent()
+    connection.pause()
+    connection.send_message(stream, b"", b"hi")
+    connection.send_trailers(stream, ((b"x-sum", b"1"),))
+    assert rig.sent() == b""
+    connection.resume()
+    assert rig.sent() == b"2\r\nhi\r\n0\r\nx-sum: 1\r\n\r\n"
